@@ -1,0 +1,51 @@
+# Every target makes its own environment in .venv, once, from the locked versions in constraints.txt.
+# Another interpreter: make PYTHON=python3.12 ...
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Two workers that each keep whole files, so that what a file trains or compiles once is shared by its tests.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+COVERAGE := --cov --cov-report=term
+
+.PHONY: quickstart test test-all lint types imports docs-code clean
+
+quickstart: $(VENV)/.installed
+	$(BIN)/inception-jax train --config=experiments/quickstart/digits.py --workdir=runs/digits
+
+test: lint types imports
+	$(PYTEST) $(COVERAGE)
+
+test-all: lint types imports
+	$(PYTEST) $(COVERAGE) -m "slow or not slow"
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.installed-test
+	$(BIN)/pyright
+
+imports: $(VENV)/.installed-test
+	$(BIN)/lint-imports
+
+docs-code: $(VENV)/.installed-test
+	$(BIN)/pytest tests/test_docs.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+
+# pip is the last thing that `venv` makes: where it is missing, the environment is not whole.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "inception_jax needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	    "name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
+	$(INSTALL) --editable '.[test]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Experiments: one file is one row of one paper's table, or a quickstart."""

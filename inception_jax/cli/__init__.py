@@ -1,0 +1,1 @@
+"""The console script `inception-jax`: one small file a command."""

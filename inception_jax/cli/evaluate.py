@@ -1,0 +1,43 @@
+"""`inception-jax evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from inception_jax.cli.config_flags import add_config_argument, load_config
+from inception_jax.cli.trained import add_trained_arguments, load
+from inception_jax.config import ConfigError
+from inception_jax.data.sources import open_source
+from inception_jax.distributed.mesh import make_mesh
+from inception_jax.evaluation.evaluator import evaluate
+from inception_jax.reporting.tables import FORMATS, render
+from inception_jax.training.run_directory import read_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of this command."""
+    add_trained_arguments(parser)
+    add_config_argument(parser, "where data come from, if not as the run's own config says")
+    parser.add_argument("--split", help="the split, or a slice of one: test[:50%%]; default: config.data.eval_split")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="how the result is printed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Counts every image of the split once and prints the result."""
+    workdir: Path = arguments.workdir
+    config = load_config(arguments.config_flags, base=dataclasses.asdict(read_config(workdir)))
+    split = arguments.split or config.data.eval_split
+    source = open_source(config.data.source, split, config.data.data_dir)
+    mesh = make_mesh()
+    trained = load(arguments, mesh)
+    if source.class_names != trained.class_names:
+        raise ConfigError(
+            f"{config.data.source} {split} has other classes ({len(source.class_names)}) than those that "
+            f"{workdir} was trained on ({len(trained.class_names)})"
+        )
+    result = evaluate(trained.network, trained.variables, source, config, mesh)
+    row = {"run": str(workdir), "step": trained.step, "data": config.data.source, "split": split, **result}
+    print(render([row], list(row), arguments.format))
+    return 0

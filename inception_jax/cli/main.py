@@ -1,0 +1,65 @@
+"""`inception-jax COMMAND`: finds the command, runs it, and turns the user's mistakes into one clear line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+
+import inception_jax
+from inception_jax.cli.config_flags import split_config_flags
+from inception_jax.errors import UserError
+
+# Each is a module of this package with `add_arguments(parser)` and `run(arguments) -> exit code`, imported
+# only when it is called: `--help` should not wait for JAX.
+COMMANDS = {
+    "train": "train an experiment, or continue it where it stopped",
+    "evaluate": "top-1 and top-5 of a trained run over every image of a split",
+    "predict": "classify image files or folders with a trained run",
+    "describe": "layers, shapes, parameters and multiply-adds of a network, beside its paper's",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0, or 2 after a mistake of the user's."""
+    arguments, config_flags = split_config_flags(sys.argv[1:] if argv is None else argv)
+    parser = _parser(arguments[0] if arguments else "")
+    parsed = parser.parse_args(arguments)
+    if config_flags and not parsed.takes_config:
+        parser.error(f"{parsed.command} takes no --config")
+    parsed.config_flags = config_flags
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    warnings.showwarning = _show_warning
+    try:
+        return parsed.run(parsed)
+    except UserError as error:
+        print(f"inception-jax {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"inception-jax {parsed.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="inception-jax",
+        description="The Inception family in JAX: train, evaluate and look at its networks.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=inception_jax.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False)
+        command.set_defaults(takes_config=False)
+        if name == wanted:
+            module = importlib.import_module(f"inception_jax.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)

@@ -1,0 +1,219 @@
+"""The host pipeline: a source's records to batches for this process, in an order that a seed decides.
+
+Global batch t holds positions [t * B, (t + 1) * B) of the sequence of shuffled epochs, and process h of H
+its h-th contiguous part, so neither the global batches nor the state of an iterator (how many batches it
+has given) depend on the number of processes. What happens to a record depends on (seed, epoch, index of
+the record in its source) alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+from typing import Any
+
+import grain
+import numpy as np
+
+from inception_jax.config import Config, ConfigError, Data
+from inception_jax.data import crops, decode
+from inception_jax.data.records import DataError, Record, Source
+
+_log = logging.getLogger(__name__)
+_SHUFFLE = 1  # keeps the seed of the order apart from those of records
+_MAX_CONSECUTIVE_CORRUPT = 5
+
+Example = dict[str, Any]
+
+
+class TrainIterator(grain.DatasetIterator[Example]):
+    """Endless training batches; see `train_iterator`."""
+
+    def __init__(self, batches: grain.DatasetIterator[Example], loader: _TrainLoader) -> None:
+        super().__init__(batches)
+        self._batches = batches
+        self._loader = loader
+
+    def __next__(self) -> Example:
+        return next(self._batches)
+
+    def get_state(self) -> dict[str, Any]:
+        """The number of batches given."""
+        return self._batches.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continues after the batches that `state` counts."""
+        self._batches.set_state(state)
+
+    @property
+    def corrupt_count(self) -> int:
+        """How many unreadable images this process has met and replaced so far, each counted once.
+
+        Batches decoded ahead count too; a resumed run counts anew.
+        """
+        return len(self._loader.corrupt)
+
+
+def train_iterator(source: Source, config: Config, *, process_index: int = 0, process_count: int = 1) -> TrainIterator:
+    """Shuffled and cropped batches without end.
+
+    An unreadable image is replaced by the next readable record of the source, with a warning in the log
+    (once an image) and in `corrupt_count`.
+
+    Args:
+      source: the training split.
+      config: `seed`, `batch_size` and `data` are used.
+      process_index: of this process.
+      process_count: over which every global batch is laid.
+
+    Returns:
+      An iterator of this process's part of each batch, b = batch_size / process_count: `image` uint8
+      [b, S, S, 3], `label` int32 [b], `mask` bool [b] (all True), `seed` uint32 [b]. `get_state` and
+      `set_state` resume exactly. `next` raises DataError at a label outside the classes, or at more than
+      five unreadable records in a row. At least `config.data.threads` batches are decoded ahead, since
+      each is decoded by one thread.
+
+    Raises:
+      ConfigError: the batch does not divide over the processes.
+      DataError: the source is empty.
+    """
+    local_batch = _local_batch("config.batch_size", config.batch_size, process_count)
+    _check_not_empty(source)
+    loader = _TrainLoader(source, config)
+    order = np.random.SeedSequence((config.seed, _SHUFFLE)).generate_state(1)[0]
+    records = grain.MapDataset.range(len(source)).shuffle(seed=int(order)).repeat().map_with_index(loader)
+    return TrainIterator(_batches(records, local_batch, process_index, process_count, config.data), loader)
+
+
+def eval_iterator(
+    source: Source, config: Config, *, batch_size: int, process_index: int = 0, process_count: int = 1
+) -> grain.DatasetIterator[Example]:
+    """Every image of a source exactly once, in order, centrally cropped.
+
+    Args:
+      source: the evaluation split.
+      config: `seed` and `data` are used.
+      batch_size: images of one global batch.
+      process_index: of this process.
+      process_count: over which every global batch is laid.
+
+    Returns:
+      An iterator of ceil(N / batch_size) batches as those of `train_iterator`, the same number on every
+      process. Past the last image, `mask` is False and the other entries are zero. `next` raises DataError
+      at an unreadable image or a label outside the classes, naming the record.
+
+    Raises:
+      ConfigError: the batch does not divide over the processes.
+      DataError: the source is empty.
+    """
+    local_batch = _local_batch("batch_size", batch_size, process_count)
+    _check_not_empty(source)
+    padded = math.ceil(len(source) / batch_size) * batch_size
+    records = grain.MapDataset.range(padded).map(_EvalLoader(source, config))
+    return _batches(records, local_batch, process_index, process_count, config.data)
+
+
+def _local_batch(name: str, batch_size: int, process_count: int) -> int:
+    if batch_size < 1 or batch_size % process_count:
+        raise ConfigError(f"{name} ({batch_size}) must be a positive multiple of the {process_count} processes")
+    return batch_size // process_count
+
+
+def _check_not_empty(source: Source) -> None:
+    if not len(source):
+        raise DataError("the source holds no images")
+
+
+def _batches(
+    records: grain.MapDataset[Example], local_batch: int, process_index: int, process_count: int, data: Data
+) -> grain.DatasetIterator[Example]:
+    threads = data.threads or os.cpu_count() or 1
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(data.prefetch, threads))
+    batches = records.batch(local_batch, drop_remainder=True)[process_index::process_count]
+    return iter(batches.to_iter_dataset(options))
+
+
+class _TrainLoader:
+    """(Position in the sequence of epochs, record index) to a training example."""
+
+    def __init__(self, source: Source, config: Config) -> None:
+        self.corrupt: set[str] = set()
+        self._lock = threading.Lock()
+        self._source = source
+        self._config = config
+
+    def __call__(self, position: int, index: int) -> Example:
+        seeds = _seeds(self._config, position // len(self._source), index)
+        attempts = min(_MAX_CONSECUTIVE_CORRUPT + 1, len(self._source))
+        for which in range(index, index + attempts):
+            record = self._source[which % len(self._source)]
+            try:
+                pixels = _train_pixels(record.image, self._config.data, np.random.default_rng(seeds))
+            except decode.DecodeError as error:
+                self._report(record.name, error)
+            else:
+                return _example(pixels, record, self._source, seeds)
+        raise DataError(
+            f"{self._source[index].name} and the {attempts - 1} records after it are all unreadable; check the data set"
+        )
+
+    def _report(self, name: str, error: decode.DecodeError) -> None:
+        with self._lock:
+            if name in self.corrupt:
+                return
+            self.corrupt.add(name)
+            _log.warning("%s: %s; replaced by another image (%d so far)", name, error, len(self.corrupt))
+
+
+class _EvalLoader:
+    """Position to an example, or to padding beyond the last record."""
+
+    def __init__(self, source: Source, config: Config) -> None:
+        self._source = source
+        self._config = config
+
+    def __call__(self, position: int) -> Example:
+        data = self._config.data
+        if position >= len(self._source):
+            blank = np.zeros((data.image_size, data.image_size, 3), np.uint8)
+            return {"image": blank, "label": np.int32(0), "mask": np.bool_(False), "seed": np.uint32(0)}
+        record = self._source[position]
+        wanted = math.ceil(data.image_size / data.eval_crop)
+        try:
+            pixels = _pixels(record.image, wanted, wanted)
+        except decode.DecodeError as error:
+            raise DataError(f"{record.name}: {error}") from error
+        pixels = crops.central(pixels, data.image_size, data.eval_crop, data.interpolation)
+        return _example(pixels, record, self._source, _seeds(self._config, 0, position))
+
+
+def _seeds(config: Config, epoch: int, index: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence((config.seed, epoch, index))
+
+
+def _train_pixels(image: bytes | np.ndarray, data: Data, rng: np.random.Generator) -> np.ndarray:
+    interpolation = crops.pick_interpolation(data.interpolation, rng)
+    target = data.image_size
+    if data.crop == "inception":
+        height, width = image.shape[:2] if isinstance(image, np.ndarray) else decode.size(image)
+        box = crops.random_box(height, width, rng, data.area, data.aspect)
+        # The smallest scale at which the box itself still covers the target.
+        pixels = _pixels(image, math.ceil(height * target / box.height), math.ceil(width * target / box.width))
+        part = box.scaled((height, width), pixels.shape[:2]).cut(pixels)
+        return crops.resize(part, target, interpolation)
+    pixels = crops.resize(_pixels(image, target, target), target, interpolation)
+    return crops.random_shift(pixels, data.shift, rng) if data.crop == "shift" else pixels
+
+
+def _pixels(image: bytes | np.ndarray, min_height: int, min_width: int) -> np.ndarray:
+    return image if isinstance(image, np.ndarray) else decode.decode(image, min_height, min_width)
+
+
+def _example(pixels: np.ndarray, record: Record, source: Source, seeds: np.random.SeedSequence) -> Example:
+    classes = len(source.class_names)
+    if not 0 <= record.label < classes:
+        raise DataError(f"{record.name}: label {record.label} is outside of the {classes} classes 0 to {classes - 1}")
+    seed = seeds.generate_state(1)[0]
+    return {"image": pixels, "label": np.int32(record.label), "mask": np.bool_(True), "seed": np.uint32(seed)}

@@ -1,0 +1,50 @@
+"""What every data set is to the rest of the package: labelled records with random access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from inception_jax.errors import UserError
+
+
+class DataError(UserError, ValueError):
+    """Data that cannot be used. One line that names the file or field, the value and the remedy."""
+
+
+class Record(NamedTuple):
+    """One labelled image.
+
+    Attributes:
+      image: an encoded file, or pixels uint8 [H, W, 3].
+      label: the class, from 0.
+      name: what a message calls this record, such as its file name.
+    """
+
+    image: bytes | np.ndarray
+    label: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A split of a data set, or a slice of one; safe to read from several threads.
+
+    Attributes:
+      class_names: the name of every class, in the order of the labels.
+      indices: which records of the whole split belong to this source, in order.
+      read: returns a record of the whole split.
+    """
+
+    class_names: tuple[str, ...]
+    indices: range
+    read: Callable[[int], Record]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Record:
+        return self.read(self.indices[index])

@@ -1,0 +1,1 @@
+"""Devices: the mesh that a run spans and how arrays lie on it."""

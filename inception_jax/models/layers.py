@@ -1,0 +1,257 @@
+"""The layers under every network: convolution with grouped batch norm, pools with exact edges, LRN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, reduce
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from inception_jax.models.table import Conv, LocalResponseNorm, Padding, Pool, scaled
+
+he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal")
+
+
+class MapTooSmall(ValueError):
+    """An input so small that a window of the network no longer fits on the map it slides over."""
+
+
+@dataclass(frozen=True)
+class BatchNormSpec:
+    """Batch normalisation of a network (arXiv 1502.03167)."""
+
+    epsilon: float = 1e-3
+    decay: float = 0.9997
+    scale: bool = False
+    group_size: int = 32
+
+
+@dataclass(frozen=True)
+class Style:
+    """What every convolution of one network has in common."""
+
+    norm: BatchNormSpec | None
+    width: float = 1.0
+    activation: Callable[[jax.Array], jax.Array] = nn.relu
+    kernel_init: nn.initializers.Initializer = he_normal
+    bias_init: float = 0.0
+    dtype: Any = jnp.float32
+    fused: bool = True
+
+
+class BatchNorm(nn.Module):
+    """Parameters and running statistics of one batch norm; `batch_norm` computes it."""
+
+    features: int
+    spec: BatchNormSpec
+
+    def setup(self) -> None:
+        self.bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        self.scale = (
+            self.param("scale", nn.initializers.ones, (self.features,), jnp.float32) if self.spec.scale else None
+        )
+        self.mean = self.variable("batch_stats", "mean", jnp.zeros, (self.features,), jnp.float32)
+        self.var = self.variable("batch_stats", "var", jnp.ones, (self.features,), jnp.float32)
+
+    def update(self, mean: jax.Array, var: jax.Array) -> None:
+        """Moves the running statistics towards those of this batch, both [features]."""
+        decay = self.spec.decay
+        self.mean.value = decay * self.mean.value + (1 - decay) * mean
+        self.var.value = decay * self.var.value + (1 - decay) * var
+
+
+def batch_norm(norms: Sequence[BatchNorm], x: jax.Array, train: bool) -> jax.Array:
+    """Normalises consecutive channel slices of `x` [B, H, W, C], one `BatchNorm` each, as one operation.
+
+    In training each group of `group_size` consecutive images has statistics of its own (arXiv
+    1502.03167, algorithm 1, on one worker's batch), so that they need no communication where a group
+    lies on one device. The running statistics follow the mean over groups; their variance is the
+    unbiased m / (m - 1) one of section 3.1.
+    """
+    spec = norms[0].spec
+    y = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    if train:
+        batch = x.shape[0]
+        groups = batch // spec.group_size if 0 < spec.group_size < batch else 1
+        if batch % groups:
+            raise ValueError(f"batch of {batch} images does not divide into groups of {spec.group_size}")
+        y = y.reshape(groups, batch // groups, *x.shape[1:])
+        axes = (1, 2, 3)
+        mean = y.mean(axes, keepdims=True)
+        var = jnp.maximum((y * y).mean(axes, keepdims=True) - mean * mean, 0.0)
+        if not norms[0].is_initializing():
+            count = y.size // (groups * y.shape[-1])
+            _update_all(norms, mean.mean(0).ravel(), var.mean(0).ravel() * (count / max(count - 1, 1)))
+    else:
+        mean = jnp.concatenate([n.mean.value for n in norms])
+        var = jnp.concatenate([n.var.value for n in norms])
+    factor = lax.rsqrt(var + spec.epsilon)
+    if spec.scale:
+        factor = factor * jnp.concatenate([n.scale for n in norms])
+    y = (y - mean) * factor + jnp.concatenate([n.bias for n in norms])
+    return y.reshape(x.shape).astype(x.dtype)
+
+
+def _update_all(norms: Sequence[BatchNorm], mean: jax.Array, var: jax.Array) -> None:
+    if not norms[0].is_mutable_collection("batch_stats"):
+        return
+    stops = np.cumsum([n.features for n in norms])
+    for norm, stop in zip(norms, stops, strict=True):
+        part = slice(stop - norm.features, stop)
+        norm.update(lax.stop_gradient(mean[part]), lax.stop_gradient(var[part]))
+
+
+class ConvNorm(nn.Module):
+    """One convolution of a table: kernel [h, w, in, out], then batch norm or bias, then activation."""
+
+    op: Conv
+    style: Style
+    in_features: int
+
+    def setup(self) -> None:
+        op, style = self.op, self.style
+        init = nn.initializers.truncated_normal(op.stddev) if op.stddev else style.kernel_init
+        self.kernel = self.param("kernel", init, (*op.kernel, self.in_features, self.features), jnp.float32)
+        self.norm = BatchNorm(self.features, style.norm) if style.norm and op.norm and not op.linear else None
+        bias_init = nn.initializers.constant(0.0 if op.linear else style.bias_init)
+        self.bias = None if self.norm else self.param("bias", bias_init, (self.features,), jnp.float32)
+
+    @property
+    def features(self) -> int:
+        """Output channels."""
+        return scaled(self.op.features, self.style.width)
+
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """[B, H, W, in] -> [B, H', W', out] in the style's dtype."""
+        return finish([self], self.product(x), train)
+
+    def product(self, x: jax.Array) -> jax.Array:
+        """The convolution alone; a 1x1 is a matrix product unless the style asks for the plain form."""
+        op = self.op
+        if self.style.fused and op.opens_branch:
+            return matmul_1x1([self], x)
+        check_window(x, op.kernel, op.padding)
+        return lax.conv_general_dilated(
+            x.astype(self.style.dtype),
+            self.kernel.astype(self.style.dtype),
+            (op.stride, op.stride),
+            _explicit(op.padding),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+
+def matmul_1x1(units: Sequence[ConvNorm], x: jax.Array) -> jax.Array:
+    """All `units`, 1x1 convolutions of `x` [B, H, W, C], as one matrix product; channels concatenated."""
+    dtype = units[0].style.dtype
+    kernel = jnp.concatenate([unit.kernel[0, 0].astype(dtype) for unit in units], axis=1)
+    return x.astype(dtype) @ kernel
+
+
+def finish(units: Sequence[ConvNorm], y: jax.Array, train: bool) -> jax.Array:
+    """Batch norm or bias, and activation, of the concatenated products of alike `units`."""
+    first = units[0]
+    if first.norm:
+        y = batch_norm([unit.norm for unit in units], y, train)
+    else:
+        y = y + jnp.concatenate([unit.bias for unit in units]).astype(y.dtype)
+    return y if first.op.linear else first.style.activation(y)
+
+
+def pool(op: Pool, x: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, H', W', C].
+
+    Raises:
+      MapTooSmall: the window does not fit on an unpadded map.
+    """
+    check_window(x, (op.window, op.window), op.padding)
+    pads = _pool_pads(x.shape[1:3], op)
+    if op.kind == "max":
+        return _over_windows(lax.max, -np.inf, op, pads, x)
+    share = _pixel_share(x.shape[1:3], op.window, op.stride, pads, op.count_padding)
+    return _over_windows(lax.add, 0.0, op, pads, x) * jnp.asarray(share, x.dtype)
+
+
+def _over_windows(
+    combine: Callable[[Any, Any], Any], identity: float, op: Pool, pads: Sequence[tuple[int, int]], x: jax.Array
+) -> jax.Array:
+    """Combines the pixels of each window.
+
+    XLA:CPU runs `reduce_window`, and five times more slowly its gradient, behind shifted copies (see
+    `benchmarks/`); other backends have a kernel for it.
+    """
+    pads = ((0, 0), *pads, (0, 0))
+    outside = np.asarray(identity, x.dtype)
+
+    def shifted(x: jax.Array) -> jax.Array:
+        x = lax.pad(x, outside, [(*pad, 0) for pad in pads])
+        for axis in (1, 2):
+            stop = x.shape[axis] - op.window + 1
+            parts = [lax.slice_in_dim(x, i, i + stop, op.stride, axis) for i in range(op.window)]
+            x = reduce(combine, parts)
+        return x
+
+    def windowed(x: jax.Array) -> jax.Array:
+        window, strides = (1, op.window, op.window, 1), (1, op.stride, op.stride, 1)
+        return lax.reduce_window(x, outside, combine, window, strides, pads)
+
+    return lax.platform_dependent(x, cpu=shifted, default=windowed)
+
+
+def _pool_pads(size: Sequence[int], op: Pool) -> tuple[tuple[int, int], ...]:
+    if op.padding == "CEIL":
+        return tuple(_ceil_pads(n, op.window, op.stride) for n in size)
+    if isinstance(op.padding, int):
+        return ((op.padding, op.padding),) * 2
+    return tuple(lax.padtype_to_pads(size, (op.window,) * 2, (op.stride,) * 2, op.padding))
+
+
+def _ceil_pads(size: int, window: int, stride: int) -> tuple[int, int]:
+    """No padding before; as much behind as lets the last, partial window count (Caffe, torch `ceil_mode`)."""
+    steps = -(-max(size - window, 0) // stride)
+    return 0, max(steps * stride + window - size, 0)
+
+
+@cache
+def _pixel_share(
+    size: tuple[int, int], window: int, stride: int, pads: tuple[tuple[int, int], ...], count_padding: bool
+) -> np.ndarray:
+    """1 / (pixels under the window) at each output position, [1, H', W', 1]."""
+    counts = []
+    for n, (before, behind) in zip(size, pads, strict=True):
+        starts = np.arange(-before, n + behind - window + 1, stride)
+        low, high = (starts, starts + window) if count_padding else (starts.clip(0), (starts + window).clip(max=n))
+        counts.append(high - low)
+    return 1.0 / np.multiply.outer(counts[0], counts[1])[None, :, :, None]
+
+
+def local_response_norm(op: LocalResponseNorm, x: jax.Array) -> jax.Array:
+    """x / (k + alpha / window * sum of squares over `window` neighbouring channels) ** 0.75.
+
+    The sum over channels is a product with a band matrix, and the power a product of roots: XLA:CPU is slow at
+    shifted sums and at powers.
+    """
+    channels = np.arange(x.shape[-1])
+    band = abs(channels[:, None] - channels) <= op.window // 2
+    squares = jnp.square(x.astype(jnp.float32))
+    total = jnp.matmul(squares, jnp.asarray(band, jnp.float32), precision=lax.Precision.HIGHEST)
+    root = lax.rsqrt(op.k + op.alpha / op.window * total)
+    return (x * (root * jnp.sqrt(root))).astype(x.dtype)
+
+
+def check_window(x: jax.Array, window: Sequence[int], padding: Padding) -> None:
+    """Raises MapTooSmall where an unpadded `window` exceeds the map of `x` [B, H, W, C]."""
+    pad = 2 * padding if isinstance(padding, int) else 0
+    if padding in ("SAME", "CEIL"):
+        return
+    if x.shape[1] + pad < window[0] or x.shape[2] + pad < window[1]:
+        raise MapTooSmall(f"a {window[0]}x{window[1]} window does not fit on a {x.shape[1]}x{x.shape[2]} map")
+
+
+def _explicit(padding: Padding) -> Any:
+    return [(padding, padding)] * 2 if isinstance(padding, int) else padding

@@ -1,0 +1,112 @@
+"""Network names to networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from types import ModuleType
+from typing import Any
+
+import jax.numpy as jnp
+
+from inception_jax.models import googlenet, inception_v3
+from inception_jax.models.layers import Style
+from inception_jax.models.network import Architecture, Network
+
+_NETWORKS: dict[str, ModuleType] = {
+    "googlenet": googlenet,
+    "inception_v3": inception_v3,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Every network, in the order of the papers."""
+    return tuple(_NETWORKS)
+
+
+def variants(name: str) -> tuple[str, ...]:
+    """Every variant of the network `name`; the first is its default."""
+    return tuple(_find("network", name, _NETWORKS).VARIANTS)
+
+
+def architecture(name: str, variant: str = "", **options: Any) -> Architecture:
+    """The table of a network, its input size and its paper's figures.
+
+    Args:
+      name: one of `names()`.
+      variant: one of `variants(name)`; empty for the default.
+      **options: fields of the network module's `Options`, on top of the variant's.
+
+    Raises:
+      ValueError: an unknown name, variant or option, or an option of the wrong type.
+    """
+    module = _find("network", name, _NETWORKS)
+    base = _find(f"variant of {name}", variant or next(iter(module.VARIANTS)), module.VARIANTS)
+    known = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+    for option, value in options.items():
+        default = _find(f"option of {name}", option, known)
+        if type(value) is not type(default):
+            raise ValueError(f"option {option} of {name} must be {type(default).__name__}, got {value!r}")
+    return module.build(dataclasses.replace(base, **options))
+
+
+def create(
+    name: str,
+    *,
+    variant: str = "",
+    num_classes: int = 1000,
+    width: float = 1.0,
+    aux: bool = True,
+    dropout: float | None = None,
+    bn_group_size: int = 32,
+    bn_decay: float | None = None,
+    dtype: Any = jnp.float32,
+    fused: bool = True,
+    **options: Any,
+) -> Network:
+    """Makes a network.
+
+    Args:
+      name: one of `names()`.
+      variant: one of `variants(name)`; empty for the default.
+      num_classes: size of the logits; 0 for a feature extractor without heads.
+      width: multiplies every channel count, rounded to multiples of 8.
+      aux: build the auxiliary classifiers.
+      dropout: share of features dropped before the classifier; None for the network's own.
+      bn_group_size: consecutive images that share batch statistics; 0 for the whole batch.
+      bn_decay: decay of the running statistics; None for the network's own.
+      dtype: of activations and products; parameters and statistics are float32.
+      fused: False runs every convolution by itself, the oracle of the fused execution.
+      **options: see `architecture`.
+
+    Raises:
+      ValueError: what `architecture` raises, or a class count or width out of range.
+    """
+    if num_classes < 0:
+        raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
+    if not 0 < width <= 8:
+        raise ValueError(f"width must lie in (0, 8], got {width}")
+    arch = architecture(name, variant, **options)
+    norm = arch.norm
+    if norm:
+        norm = dataclasses.replace(norm, group_size=bn_group_size)
+        if bn_decay is not None:
+            norm = dataclasses.replace(norm, decay=bn_decay)
+    return Network(
+        rows=arch.rows,
+        heads=arch.heads if aux and num_classes else (),
+        num_classes=num_classes,
+        dropout=arch.dropout if dropout is None else dropout,
+        style=Style(
+            norm=norm, width=width, kernel_init=arch.kernel_init, bias_init=arch.bias_init, dtype=dtype, fused=fused
+        ),
+        logits_stddev=arch.logits_stddev,
+    )
+
+
+def _find(kind: str, name: str, known: dict[str, Any]) -> Any:
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ValueError(f"no {kind} is called {name!r}{hint} Known: {', '.join(known) or 'none'}")

@@ -1,0 +1,142 @@
+"""A config with everything it names: the images, the network, the update rule; and the weights of a finished run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from inception_jax import models
+from inception_jax.config import Config, ConfigError, check_devices
+from inception_jax.data.sources import Source, open_source
+from inception_jax.distributed.mesh import make_mesh
+from inception_jax.training.checkpoints import Checkpoints
+from inception_jax.training.optimizers import make_optimizer
+from inception_jax.training.run_directory import RunDirectoryError, read_config
+from inception_jax.training.schedules import make_schedule, training_steps
+from inception_jax.training.state import abstract_state
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a config stands for, checked, before anything is computed."""
+
+    config: Config
+    mesh: Mesh
+    train_source: Source
+    eval_source: Source
+    network: models.Network
+    optimizer: optax.GradientTransformation
+    schedule: optax.Schedule
+    total_steps: int
+
+
+def build_experiment(config: Config, mesh: Mesh) -> Experiment:
+    """Opens the sources and builds the network.
+
+    Raises:
+      ConfigError: the batch does not divide over `mesh`, the network does not exist or the images are too
+        small for it, or the two splits have different classes.
+      DataError: a source cannot be opened.
+    """
+    check_devices(config, mesh.devices.size, jax.process_count())
+    data = config.data
+    train_source = open_source(data.source, data.train_split, data.data_dir)
+    eval_source = open_source(data.source, data.eval_split, data.data_dir)
+    if train_source.class_names != eval_source.class_names:
+        raise ConfigError(
+            f"config.data.eval_split ({data.eval_split}) has other classes than "
+            f"config.data.train_split ({data.train_split}): {len(eval_source.class_names)} and "
+            f"{len(train_source.class_names)}; both must have the same, in the same order"
+        )
+    schedule = make_schedule(config, len(train_source))
+    return Experiment(
+        config=config,
+        mesh=mesh,
+        train_source=train_source,
+        eval_source=eval_source,
+        network=build_network(config, len(train_source.class_names)),
+        optimizer=make_optimizer(config.optimizer, schedule),
+        schedule=schedule,
+        total_steps=training_steps(config, len(train_source)),
+    )
+
+
+def build_network(config: Config, num_classes: int) -> models.Network:
+    """The network of `config.model`, which accepts images of `config.data.image_size`.
+
+    Raises:
+      ConfigError: unknown name, variant or option, or images too small: the smallest size is named.
+    """
+    model, size = config.model, config.data.image_size
+    try:
+        network = models.create(
+            model.name,
+            variant=model.variant,
+            num_classes=num_classes,
+            width=model.width,
+            aux=model.aux,
+            dropout=model.dropout,
+            bn_group_size=model.bn_group_size,
+            bn_decay=model.bn_decay,
+            dtype=jnp.dtype(model.dtype),
+            **model.options,
+        )
+    except ValueError as error:
+        raise ConfigError(f"config.model: {error}") from error
+    try:
+        jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
+    except models.MapTooSmall as error:
+        raise ConfigError(
+            f"config.data.image_size ({size}) is too small for {model.name}, whose smallest input is "
+            f"{models.smallest_input(network)}: {error}"
+        ) from error
+    return network
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The weights of a run, with what it takes to use them."""
+
+    config: Config
+    network: models.Network
+    variables: dict[str, Any]
+    class_names: tuple[str, ...]
+    step: int
+
+
+def load_trained(workdir: Path, which: Literal["best", "newest"] | int = "best", mesh: Mesh | None = None) -> Trained:
+    """Reads a checkpoint of a run, changing nothing on disk; averaged weights if the run averages.
+
+    Args:
+      workdir: the run directory.
+      which: `best` by validation top-1 (the newest, if none was validated), `newest`, or a step.
+      mesh: where to put the variables, a copy on every device; default: all devices.
+
+    Raises:
+      RunDirectoryError: there is no such run or checkpoint, or it is damaged.
+    """
+    config = read_config(workdir)
+    checkpoints = Checkpoints(workdir, config, read_only=True)
+    try:
+        steps = checkpoints.steps()
+        if not steps:
+            raise RunDirectoryError(f"{workdir} has no checkpoint yet")
+        step = which if isinstance(which, int) else steps[-1]
+        if which == "best":
+            step = checkpoints.best() or step
+        if step not in steps:
+            raise RunDirectoryError(f"{workdir} has no checkpoint of step {step}; it has {', '.join(map(str, steps))}")
+        class_names = tuple(checkpoints.read_meta(step)["class_names"])
+        network = build_network(config, len(class_names))
+        # The schedule's values matter to no shape, and depend on the training images, which are not needed here.
+        optimizer = make_optimizer(config.optimizer, optax.constant_schedule(0.0))
+        restored = checkpoints.read(step, abstract_state(network, config, optimizer, mesh or make_mesh()))
+    finally:
+        checkpoints.close()
+    return Trained(config, network, restored.state.variables(), class_names, step)

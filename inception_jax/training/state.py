@@ -1,0 +1,91 @@
+"""Everything that changes while training, as one pytree on the devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax.sharding import Mesh
+
+from inception_jax.config import Config
+from inception_jax.distributed.mesh import replicated
+
+
+class Metrics(struct.PyTreeNode):
+    """Sums since the last row of metrics.jsonl, all scalars.
+
+    `loss` and `gradient_norm` (float32) sum over `steps`, `top1` and `top5` count over `examples` (int32).
+    `bad_step` is the first step, counted from 1, whose update was not finite; -1 if none.
+    """
+
+    loss: jax.Array
+    gradient_norm: jax.Array
+    top1: jax.Array
+    top5: jax.Array
+    examples: jax.Array
+    steps: jax.Array
+    bad_step: jax.Array
+
+    @classmethod
+    def zeros(cls) -> Metrics:
+        """Nothing summed yet."""
+        floats = {name: jnp.zeros((), jnp.float32) for name in ("loss", "gradient_norm")}
+        counts = {name: jnp.zeros((), jnp.int32) for name in ("top1", "top5", "examples", "steps")}
+        return cls(**floats, **counts, bad_step=jnp.full((), -1, jnp.int32))
+
+
+class TrainState(struct.PyTreeNode):
+    """`step` (int32, updates made), float32 `params` and `batch_stats`, `opt_state`, and sums for the log.
+
+    `average` holds the moving averages of both, `{"params": ..., "batch_stats": ...}`, or None.
+    """
+
+    step: jax.Array
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+    average: Any
+    metrics: Metrics
+
+    def variables(self) -> dict[str, Any]:
+        """What evaluation uses: the averages if there are any."""
+        return self.average or {"params": self.params, "batch_stats": self.batch_stats}
+
+
+def init_state(network: nn.Module, config: Config, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+    """The state before the first step, a copy on every device of `mesh`; a function of `config.seed` alone."""
+    return jax.jit(_initialiser(network, config, optimizer), out_shardings=replicated(mesh))()
+
+
+def abstract_state(
+    network: nn.Module, config: Config, optimizer: optax.GradientTransformation, mesh: Mesh
+) -> TrainState:
+    """Shapes, dtypes and shardings of `init_state`, without computing it."""
+    sharding = replicated(mesh)
+    shapes = jax.eval_shape(_initialiser(network, config, optimizer))
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+
+
+def _initialiser(
+    network: nn.Module, config: Config, optimizer: optax.GradientTransformation
+) -> Callable[[], TrainState]:
+    size = config.data.image_size
+
+    def init() -> TrainState:
+        variables = network.init({"params": jax.random.key(config.seed)}, jnp.zeros((1, size, size, 3)))
+        params, batch_stats = variables["params"], variables.get("batch_stats", {})
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            batch_stats=batch_stats,
+            opt_state=optimizer.init(params),
+            average={"params": params, "batch_stats": batch_stats} if config.average.decay else None,
+            metrics=Metrics.zeros(),
+        )
+
+    return init

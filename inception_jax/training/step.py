@@ -1,0 +1,158 @@
+"""The one step function: trainer, ahead-of-time compilation, benchmarks and tests all use it unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jax.sharding import Mesh
+
+from inception_jax.config import Config
+from inception_jax.data.photometric import augment
+from inception_jax.distributed.mesh import batch_sharding, replicated
+from inception_jax.evaluation.metrics import hits
+from inception_jax.training.averaging import move
+from inception_jax.training.losses import classification_loss
+from inception_jax.training.state import Metrics, TrainState
+
+Batch = Mapping[str, jax.Array]
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
+
+
+def make_train_step(
+    network: nn.Module,
+    config: Config,
+    *,
+    optimizer: optax.GradientTransformation,
+    schedule: optax.Schedule,
+    unroll: bool = True,
+) -> TrainStep:
+    """The pure function `train_step(state, batch) -> (state, metrics)`.
+
+    `batch`: `image` uint8 [B, H, W, 3], `label` int32 [B], `mask` bool [B], `seed` uint32 [B]. The loss is the
+    mean over the rows of `mask`; gradients follow from it, so that on a mesh they are the mean over it.
+    `metrics` are this step's `loss`, `gradient_norm` (before L2 and clipping), `learning_rate`, `top1`, `top5`
+    and `examples`; `state.metrics` sums them. Dropout draws from (config.seed, step).
+
+    With `optimizer.accumulate` = M the gradients of M microbatches are averaged into one update. Row i of
+    the batch belongs to microbatch i mod M: consecutive rows lie on one device, so every microbatch is spread
+    evenly whatever the number of devices, and none of its rows moves. Each starts from the same batch
+    statistics, whose mean is kept: they move once an update, as with one large batch.
+
+    A step whose loss, gradient norm, parameters or batch statistics are not finite changes nothing but
+    `state.metrics.bad_step`, and neither does any step after it.
+
+    Args:
+      network: a network of `inception_jax.models`.
+      config: the experiment.
+      optimizer: see `make_optimizer`.
+      schedule: gives the reported learning rate, at `state.step`.
+      unroll: compile microbatches one after the other, not as a loop. XLA:CPU is 30 times slower at
+        convolutions that are differentiated inside a loop; elsewhere a loop compiles faster.
+    """
+    micro = config.optimizer.accumulate
+
+    def contribution(state: TrainState, batch: Batch, total: jax.Array, key: jax.Array) -> dict[str, Any]:
+        """What the rows of one microbatch add to the sums over the `total` rows of the batch."""
+        images = augment(batch["image"], batch["seed"], flip=config.data.flip, distortion=config.data.photometric)
+
+        def loss_of(params: Any) -> tuple[jax.Array, Any]:
+            output, updates = network.apply(
+                {"params": params, "batch_stats": state.batch_stats},
+                images,
+                train=True,
+                rngs={"dropout": key},
+                mutable=["batch_stats"],
+            )
+            losses = classification_loss(output, batch["label"], config.loss)
+            loss = jnp.where(batch["mask"], losses, 0.0).sum() / total
+            return loss, (output.logits, updates.get("batch_stats", {}))
+
+        (loss, (logits, batch_stats)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        return {
+            "gradients": gradients,
+            "batch_stats": jax.tree.map(lambda x: x / micro, batch_stats),
+            "loss": loss,
+            **hits(logits, batch["label"], batch["mask"]),
+        }
+
+    def sum_contributions(state: TrainState, batch: Batch, total: jax.Array) -> dict[str, Any]:
+        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        if micro == 1:
+            return contribution(state, batch, total, key)
+        parts = {name: x.reshape(-1, micro, *x.shape[1:]).swapaxes(0, 1) for name, x in batch.items()}
+
+        def add(sums: Any, part: tuple[Batch, jax.Array]) -> tuple[Any, None]:
+            rows, index = part
+            return jax.tree.map(jnp.add, sums, contribution(state, rows, total, jax.random.fold_in(key, index))), None
+
+        one = {name: x[0] for name, x in parts.items()}
+        zeros = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(contribution, state, one, total, key)
+        )
+        return lax.scan(add, zeros, (parts, jnp.arange(micro)), unroll=unroll)[0]
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+        examples = batch["mask"].sum(dtype=jnp.int32)
+        sums = sum_contributions(state, batch, jnp.maximum(examples, 1))
+        updates, opt_state = optimizer.update(sums["gradients"], state.opt_state, state.params)
+        trained = {"params": optax.apply_updates(state.params, updates), "batch_stats": sums["batch_stats"]}
+        metrics = {
+            "loss": sums["loss"],
+            "gradient_norm": optax.tree.norm(sums["gradients"]),
+            "top1": sums["top1"],
+            "top5": sums["top5"],
+            "examples": examples,
+        }
+        stepped = TrainState(
+            step=state.step + 1,
+            **trained,
+            opt_state=opt_state,
+            average=state.average and move(state.average, trained, state.step, config.average),
+            metrics=_accumulate(state.metrics, metrics),
+        )
+        bad_step = state.metrics.bad_step
+        finite = _all_finite((metrics["loss"], metrics["gradient_norm"], trained))
+        kept = jax.tree.map(lambda new, old: jnp.where(finite & (bad_step < 0), new, old), stepped, state)
+        first_bad = jnp.where((bad_step < 0) & ~finite, state.step + 1, bad_step)
+        state = kept.replace(metrics=kept.metrics.replace(bad_step=first_bad))
+        return state, metrics | {"learning_rate": jnp.float32(schedule(stepped.step - 1))}
+
+    return train_step
+
+
+def jit_train_step(train_step: TrainStep, mesh: Mesh) -> Any:
+    """`train_step` compiled for `mesh`: a whole state on every device, donated; the batch spread over them."""
+    everywhere = replicated(mesh)
+    return jax.jit(
+        train_step,
+        in_shardings=(everywhere, batch_sharding(mesh)),
+        out_shardings=(everywhere, everywhere),
+        donate_argnums=0,
+    )
+
+
+def abstract_batch(config: Config, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shapes, dtypes and shardings of a global training batch, to compile a step before there is one."""
+    rows, size = config.batch_size, config.data.image_size
+    shapes = {
+        "image": ((rows, size, size, 3), jnp.uint8),
+        "label": ((rows,), jnp.int32),
+        "mask": ((rows,), jnp.bool_),
+        "seed": ((rows,), jnp.uint32),
+    }
+    sharding = batch_sharding(mesh)
+    return {name: jax.ShapeDtypeStruct(shape, dtype, sharding=sharding) for name, (shape, dtype) in shapes.items()}
+
+
+def _accumulate(sums: Metrics, metrics: Mapping[str, jax.Array]) -> Metrics:
+    return sums.replace(steps=sums.steps + 1, **{name: getattr(sums, name) + value for name, value in metrics.items()})
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(tree)]).all()

@@ -1,0 +1,28 @@
+"""What every test shares: eight virtual CPU devices, repeatable properties, and real data where it is there."""
+
+import os
+
+# Read when jax makes its CPU client, so set before anything imports jax. Processes that tests start inherit both.
+# Tests compile far more than they compute: LLVM without its optimiser saves a third of their time.
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# A deadline would fail whichever example happens to compile.
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "explore")
+
+SHARED_DATA = (Path(__file__).parents[1] / "../shared/data").resolve()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real data that development machines keep beside the checkout; skips where there is none."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no real data: {SHARED_DATA} is absent")
+    return SHARED_DATA

@@ -1,0 +1,159 @@
+"""The fused Inception module against its plain form, and the plain form against straight Flax."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inception_jax.models.inception import InceptionModule
+from inception_jax.models.layers import BatchNormSpec, Style
+from inception_jax.models.table import avg_pool, conv, inception, max_pool, split
+
+KERNELS = st.sampled_from([1, 3, 5, (1, 3), (3, 1), (1, 7), (7, 1)])
+FEATURES = st.sampled_from([1, 3, 8])
+
+
+@st.composite
+def branches(draw: st.DrawFn, stride: int):
+    """A branch that strides once, as every branch of a module must."""
+    operations = draw(
+        st.lists(
+            st.one_of(
+                st.builds(conv, FEATURES, KERNELS),
+                st.builds(max_pool, st.just(3)),
+                st.builds(avg_pool, st.just(3), count_padding=st.booleans()),
+            ),
+            max_size=3,
+        )
+    )
+    if stride == 2:
+        reduction = st.one_of(st.builds(conv, FEATURES, KERNELS, st.just(2)), st.builds(max_pool, st.just(3), st.just(2)))
+        operations.append(draw(reduction))
+    if not operations or draw(st.booleans()):
+        operations.append(draw(st.builds(conv, FEATURES, KERNELS)))
+    if draw(st.booleans()):
+        operations.append(split(conv(draw(FEATURES), (1, 3)), conv(draw(FEATURES), (3, 1))))
+    return operations
+
+
+@st.composite
+def modules(draw: st.DrawFn):
+    stride = draw(st.sampled_from([1, 1, 2]))
+    return inception(*draw(st.lists(branches(stride), min_size=1, max_size=4)))
+
+
+@st.composite
+def norms(draw: st.DrawFn):
+    if draw(st.booleans()):
+        return None
+    return BatchNormSpec(scale=draw(st.booleans()), group_size=draw(st.sampled_from([0, 1, 2])), decay=0.9)
+
+
+def random_like(tree, key):
+    leaves, structure = jax.tree.flatten(tree)
+    keys = jax.random.split(key, len(leaves))
+    values = [jax.random.uniform(k, leaf.shape, leaf.dtype, 0.2, 1.2) for k, leaf in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(structure, values)
+
+
+def loss_and_more(module: InceptionModule, variables, x, train: bool) -> Callable:
+    """Output, updated statistics, and gradients with respect to parameters and input."""
+
+    def loss(params, x):
+        out, updated = module.apply({**variables, "params": params}, x, train, mutable=["batch_stats"])
+        weights = jnp.cos(jnp.arange(out.size, dtype=out.dtype)).reshape(out.shape)
+        return (out * weights).sum(), (out, updated)
+
+    return jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(variables.get("params", {}), x)
+
+
+@settings(max_examples=20)
+@given(op=modules(), norm=norms(), train=st.booleans(), seed=st.integers(0, 2**31 - 1))
+def test_fused_equals_plain(op, norm, train, seed):
+    """In double precision the two are the same function, so that nothing hides behind rounding."""
+    keys = jax.random.split(jax.random.key(seed), 2)
+    with jax.enable_x64(True):
+        style = Style(norm=norm, width=1.0, activation=jnp.tanh, dtype=jnp.float64)
+        x = jax.random.normal(keys[0], (4, 6, 5, 3), jnp.float64)
+        fused = InceptionModule(op, style)
+        plain = InceptionModule(op, Style(**{**vars(style), "fused": False}))
+        variables = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), fused.init(keys[1], x, True))
+        variables = random_like(variables, keys[1])
+        ours = loss_and_more(fused, variables, x, train)
+        oracle = loss_and_more(plain, variables, x, train)
+        assert jax.tree.structure(ours) == jax.tree.structure(oracle)
+        for (path, got), want in zip(jax.tree.leaves_with_path(ours), jax.tree.leaves(oracle), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-8, atol=1e-8, err_msg=jax.tree_util.keystr(path))
+
+
+def test_fused_equals_plain_in_float32():
+    """The same in the precision of training: a few units in the last place of the largest value."""
+    op = inception([conv(64)], [conv(96), conv(128, 3)], [conv(16), conv(32, 5)], [avg_pool(3), conv(32)])
+    style = Style(norm=BatchNormSpec(group_size=2), dtype=jnp.float32)
+    x = jax.random.normal(jax.random.key(0), (4, 14, 14, 192))
+    fused, plain = InceptionModule(op, style), InceptionModule(op, Style(norm=style.norm, fused=False))
+    variables = fused.init(jax.random.key(1), x, True)
+    ours, oracle = (loss_and_more(module, variables, x, True) for module in (fused, plain))
+    for got, want in zip(jax.tree.leaves(ours), jax.tree.leaves(oracle), strict=True):
+        assert jnp.abs(got - want).max() <= 1e-5 * jnp.abs(want).max()
+
+
+class StraightModule(nn.Module):
+    """Inception 3a of BN form as anyone would write it in Flax, for 2 groups of 2 images."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        def unit(x, name, features, kernel):
+            x = nn.Conv(features, kernel, use_bias=False, name=name)(x)
+            norm = nn.BatchNorm(False, epsilon=1e-3, use_scale=False, name=f"{name}_norm")
+            return nn.relu(norm(x))
+
+        pooled = nn.avg_pool(x, (3, 3), (1, 1), "SAME", count_include_pad=False)
+        parts = [
+            unit(x, "branch0_conv0_1x1", 8, (1, 1)),
+            unit(unit(x, "branch1_conv0_1x1", 6, (1, 1)), "branch1_conv1_3x3", 8, (3, 3)),
+            unit(unit(x, "branch2_conv0_1x1", 4, (1, 1)), "branch2_conv1_5x5", 4, (5, 5)),
+            unit(pooled, "branch3_conv0_1x1", 4, (1, 1)),
+        ]
+        return jnp.concatenate(parts, -1)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_module_equals_straight_flax(fused):
+    """An independent writing of the module, run on each group of images by itself."""
+    op = inception([conv(8)], [conv(6), conv(8, 3)], [conv(4), conv(4, 5)], [avg_pool(3), conv(4)])
+    x = jax.random.normal(jax.random.key(0), (4, 9, 7, 5))
+    module = InceptionModule(op, Style(norm=BatchNormSpec(group_size=2), fused=fused))
+    variables = module.init(jax.random.key(1), x, True)
+    straight = {}
+    for name, unit in variables["params"].items():
+        straight[name] = {"kernel": unit["kernel"]}
+        straight[f"{name}_norm"] = {"bias": unit["norm"]["bias"]}
+    statistics = StraightModule().init(jax.random.key(1), x)["batch_stats"]
+    want = []
+    for group in (x[:2], x[2:]):
+        out, _ = StraightModule().apply({"params": straight, "batch_stats": statistics}, group, mutable=["batch_stats"])
+        want.append(out)
+    got, _ = module.apply(variables, x, True, mutable=["batch_stats"])
+    np.testing.assert_allclose(got, jnp.concatenate(want), rtol=1e-4, atol=1e-5)
+
+
+def test_one_parameter_entry_for_each_convolution_whatever_is_fused():
+    op = inception([conv(8)], [conv(8), split(conv(8, (1, 3)), conv(8, (3, 1)))], [avg_pool(3), conv(8)])
+    trees = [
+        InceptionModule(op, Style(norm=None, fused=fused)).init(jax.random.key(0), jnp.zeros((1, 5, 5, 8)), False)
+        for fused in (True, False)
+    ]
+    assert set(trees[0]["params"]) == {
+        "branch0_conv0_1x1",
+        "branch1_conv0_1x1",
+        "branch1_conv1a_1x3",
+        "branch1_conv1b_3x1",
+        "branch2_conv0_1x1",
+    }
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), *trees))

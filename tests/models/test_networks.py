@@ -1,0 +1,204 @@
+"""Networks at full size against reference/architectures.md: shapes, parameters, multiply-adds."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from inception_jax import models
+from inception_jax.models.cost import costs, count_parameters
+from inception_jax.models.network import abstract_variables, is_too_small
+
+# (name, variant, auxiliary heads) -> parameters of the reference table, section 0
+PARAMETERS = {
+    ("googlenet", "paper", False): 6_998_552,
+    ("googlenet", "paper", True): 13_378_280,
+    ("inception_v3", "slim", False): 23_817_352,
+    ("inception_v3", "slim", True): 27_143_152,
+    ("inception_v3", "torchvision", False): 23_834_568,
+    ("inception_v3", "torchvision", True): 27_161_264,
+}
+
+# sections 2 and 5 of the reference: endpoint -> (height = width, channels)
+ENDPOINTS = {
+    "googlenet": {
+        "conv1": (112, 64),
+        "pool1": (56, 64),
+        "norm1": (56, 64),
+        "conv2_reduce": (56, 64),
+        "conv2": (56, 192),
+        "norm2": (56, 192),
+        "pool2": (28, 192),
+        "inception_3a": (28, 256),
+        "inception_3b": (28, 480),
+        "pool3": (14, 480),
+        "inception_4a": (14, 512),
+        "inception_4b": (14, 512),
+        "inception_4c": (14, 512),
+        "inception_4d": (14, 528),
+        "inception_4e": (14, 832),
+        "pool4": (7, 832),
+        "inception_5a": (7, 832),
+        "inception_5b": (7, 1024),
+    },
+    "inception_v3": {
+        "conv2d_1a": (149, 32),
+        "conv2d_2a": (147, 32),
+        "conv2d_2b": (147, 64),
+        "max_pool_3a": (73, 64),
+        "conv2d_3b": (73, 80),
+        "conv2d_4a": (71, 192),
+        "max_pool_5a": (35, 192),
+        "mixed_5b": (35, 256),
+        "mixed_5c": (35, 288),
+        "mixed_5d": (35, 288),
+        "mixed_6a": (17, 768),
+        "mixed_6b": (17, 768),
+        "mixed_6c": (17, 768),
+        "mixed_6d": (17, 768),
+        "mixed_6e": (17, 768),
+        "mixed_7a": (8, 1280),
+        "mixed_7b": (8, 2048),
+        "mixed_7c": (8, 2048),
+    },
+}
+
+# weights and multiply-adds (millions) of each row, same sections
+GOOGLENET_WEIGHTS = {
+    "conv1": (9_408, 118.0),
+    "inception_3a": (163_328, 128.0),
+    "inception_3b": (388_096, 304.3),
+    "inception_4a": (375_552, 73.6),
+    "inception_4b": (448_512, 87.9),
+    "inception_4c": (509_440, 99.9),
+    "inception_4d": (604_672, 118.5),
+    "inception_4e": (867_328, 170.0),
+    "inception_5a": (1_042_432, 51.1),
+    "inception_5b": (1_442_816, 70.7),
+    "logits": (1_024_000, 1.0),
+}
+V3_WEIGHTS = {
+    "conv2d_1a": (864, 19.2),
+    "conv2d_2a": (9_216, 199.1),
+    "conv2d_2b": (18_432, 398.3),
+    "conv2d_3b": (5_120, 27.3),
+    "conv2d_4a": (138_240, 696.9),
+    "mixed_5b": (254_976, 312.3),
+    "mixed_5c": (276_480, 338.7),
+    "mixed_5d": (284_160, 348.1),
+    "mixed_6a": (1_152_000, 401.9),
+    "mixed_6b": (1_294_336, 374.1),
+    "mixed_6c": (1_687_552, 487.7),
+    "mixed_6d": (1_687_552, 487.7),
+    "mixed_6e": (2_138_112, 617.9),
+    "mixed_7a": (1_695_744, 291.0),
+    "mixed_7b": (5_038_080, 322.4),
+    "mixed_7c": (6_070_272, 388.5),
+    "logits": (2_048_000, 2.0),
+}
+
+
+def abstract(network, size, batch=1):
+    return abstract_variables(network, jax.ShapeDtypeStruct((batch, size, size, 3), jnp.float32))
+
+
+@pytest.mark.parametrize(("name", "variant", "aux"), PARAMETERS)
+def test_parameter_counts(name, variant, aux):
+    network = models.create(name, variant=variant, aux=aux)
+    size = models.architecture(name, variant).input_size
+    assert count_parameters(abstract(network, size)["params"]) == PARAMETERS[name, variant, aux]
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_endpoint_shapes(name):
+    network = models.create(name)
+    size = models.architecture(name).input_size
+    images = jax.ShapeDtypeStruct((2, size, size, 3), jnp.float32)
+    out = jax.eval_shape(network.apply, abstract(network, size), images)
+    assert {k: v.shape for k, v in out.endpoints.items()} == {
+        k: (2, side, side, channels) for k, (side, channels) in ENDPOINTS[name].items()
+    }
+    assert out.logits.shape == (2, 1000)
+    assert out.features.shape == (2, list(ENDPOINTS[name].values())[-1][1])
+    assert out.aux_logits == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "total", "heads"),
+    [("googlenet", GOOGLENET_WEIGHTS, 1.583e9, 0.0084e9), ("inception_v3", V3_WEIGHTS, 5.713e9, 0.006e9)],
+)
+def test_rows_cost_what_the_reference_says(name, weights, total, heads):
+    network = models.create(name)
+    table = {cost.name: cost for cost in costs(network, models.architecture(name).input_size)}
+    params = abstract(network, models.architecture(name).input_size)["params"]
+    for row, (count, millions) in weights.items():
+        kernels = [leaf for path, leaf in jax.tree.leaves_with_path(params[row]) if path[-1].key == "kernel"]
+        assert count_parameters(kernels) == count
+        assert round(table[row].multiply_adds / 1e6, 1) == millions
+    main = sum(cost.multiply_adds for cost in table.values() if not cost.name.startswith("aux"))
+    assert abs(main - total) <= 0.5e6
+    assert abs(sum(cost.multiply_adds for cost in table.values()) - main - heads) <= 0.5e6
+
+
+def test_smallest_input_is_legal_and_one_less_is_not():
+    network = models.create("inception_v3", width=0.1)
+    size = models.smallest_input(network)
+    assert size == 75  # the size that timm states for this network
+    assert is_too_small(network, size - 1)
+    with pytest.raises(models.MapTooSmall, match="mixed_7a: a 3x3 window"):
+        abstract(network, size - 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dtype", "options"),
+    [
+        ("googlenet", 32, jnp.bfloat16, {"stem_pools": 0}),
+        ("inception_v3", 75, jnp.float32, {"stem_stride": 1, "stem_pools": 1}),
+    ],
+)
+def test_narrow_networks_train_on_small_images(name, size, dtype, options):
+    """Every parameter gets a gradient, heads included; logits are float32 in either precision."""
+    network = models.create(name, num_classes=7, width=0.05, bn_group_size=2, dtype=dtype, **options)
+    images = jax.random.uniform(jax.random.key(0), (4, size, size, 3), minval=-1)
+    variables = network.init(jax.random.key(1), images)
+
+    @jax.jit
+    def gradient(params):
+        def loss(params):
+            rngs = {"dropout": jax.random.key(2)}
+            out, _ = network.apply(
+                {**variables, "params": params}, images, train=True, rngs=rngs, mutable=["batch_stats"]
+            )
+            assert all(z.shape == (4, 7) and z.dtype == jnp.float32 for z in (out.logits, *out.aux_logits))
+            return sum((z * jnp.arange(7.0)).sum() for z in (out.logits, *out.aux_logits))
+
+        return jax.grad(loss)(params)
+
+    for path, leaf in jax.tree.leaves_with_path(gradient(variables["params"])):
+        assert jnp.isfinite(leaf).all(), jax.tree_util.keystr(path)
+        assert jnp.abs(leaf).max() > 0, jax.tree_util.keystr(path)
+
+
+def test_a_feature_extractor_has_no_classifier():
+    network = models.create("googlenet", num_classes=0, width=0.05)
+    variables = abstract(network, 32)
+    assert {"logits", "aux1", "aux2"}.isdisjoint(variables["params"])
+    out = jax.eval_shape(network.apply, variables, jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32))
+    assert out.logits is None
+    assert out.features.shape == (1, out.endpoints["inception_5b"].shape[-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "google_net"}, "no network is called 'google_net'; did you mean googlenet?"),
+        ({"name": "googlenet", "variant": "papper"}, "did you mean paper?"),
+        ({"name": "googlenet", "stem_strid": 1}, "no option of googlenet is called 'stem_strid'; did you mean stem_stride?"),
+        ({"name": "inception_v3", "bn_scale": 1}, "option bn_scale of inception_v3 must be bool, got 1"),
+        ({"name": "googlenet", "num_classes": -1}, "num_classes must be 0 or more, got -1"),
+        ({"name": "googlenet", "width": 0.0}, r"width must lie in \(0, 8\], got 0.0"),
+    ],
+)
+def test_bad_requests_are_named(arguments, message):
+    name = arguments.pop("name")
+    with pytest.raises(ValueError, match=message):
+        models.create(name, **arguments)

@@ -1,0 +1,71 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inception_jax.config import Config, Optimizer, Schedule
+from inception_jax.training.schedules import in_steps, make_schedule, training_steps
+
+IMAGES = 1000  # with batches of 10: 100 updates an epoch
+
+
+def config(epochs=10.0, **schedule) -> Config:
+    return Config(batch_size=10, epochs=epochs, optimizer=Optimizer(learning_rate=0.5), schedule=Schedule(**schedule))
+
+
+def rate(schedule, step: int) -> float:
+    return float(np.asarray(schedule(step)))
+
+
+def test_staircase_drops_at_the_very_step():
+    schedule = make_schedule(config(name="staircase", decay_factor=0.94, decay_epochs=2.0), IMAGES)
+    for step in (0, 199, 200, 399, 400, 999, 200 * 60 - 1, 200 * 60):
+        assert rate(schedule, step) == pytest.approx(0.5 * 0.94 ** (step // 200), rel=1e-5)
+
+
+@given(st.floats(0.01, 5), st.integers(0, 10**6))
+def test_staircase_is_exact_at_every_boundary(decay_epochs, drops):
+    every = in_steps(decay_epochs, IMAGES, 10)
+    schedule = make_schedule(config(name="staircase", decay_factor=0.999, decay_epochs=decay_epochs), IMAGES)
+    first = min(every * (drops + 1), 2**31 - 1) // every * every
+    assert rate(schedule, first) <= rate(schedule, first - 1)
+    if rate(schedule, first - 1) > 1e-30:
+        assert rate(schedule, first) < rate(schedule, first - 1)
+    if every > 1:
+        assert rate(schedule, first - 1) == rate(schedule, first - every)
+
+
+def test_exponential_decays_between_the_steps_of_the_staircase():
+    schedule = make_schedule(config(name="exponential", decay_factor=0.5, decay_epochs=1.0), IMAGES)
+    for step in (0, 1, 50, 100, 350):
+        assert rate(schedule, step) == pytest.approx(0.5 * 0.5 ** (step / 100), rel=1e-5)
+
+
+def test_cosine_spans_what_the_warmup_leaves():
+    schedule = make_schedule(config(name="cosine", warmup_epochs=2.0, final_fraction=0.1), IMAGES)
+    for step in (200, 300, 600, 999, 1000):
+        cosine = 0.5 * (1 + math.cos(math.pi * (step - 200) / 800))
+        assert rate(schedule, step) == pytest.approx(0.5 * (0.9 * cosine + 0.1), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["constant", "staircase", "exponential", "cosine"])
+def test_warmup_rises_linearly_from_zero_to_the_peak(name):
+    schedule = make_schedule(config(name=name, warmup_epochs=1.0, final_fraction=0.2), IMAGES)
+    rise = [rate(schedule, step) for step in range(101)]
+    np.testing.assert_allclose(rise, 0.5 * np.arange(101) / 100, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["staircase", "exponential"])
+def test_the_floor_holds(name):
+    schedule = make_schedule(config(name=name, decay_factor=0.1, decay_epochs=1.0, final_fraction=0.05), IMAGES)
+    assert rate(schedule, 99) >= 0.05
+    assert rate(schedule, 5000) == pytest.approx(0.5 * 0.05)
+
+
+def test_lengths_are_rounded_to_whole_updates():
+    assert training_steps(Config(batch_size=32, epochs=3.0), 1437) == round(3 * 1437 / 32)
+    assert training_steps(Config(batch_size=32, epochs=3.0, steps=7), 1437) == 7
+    assert training_steps(Config(batch_size=64, epochs=0.001), 100) == 1
+    assert in_steps(0.0, 100, 10) == 0
