@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from inception_jax.models.table import Conv, LocalResponseNorm, Padding, Pool, scaled
+from inception_jax.models.table import AdaptiveAvgPool, Conv, LocalResponseNorm, Padding, Pool, scaled
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal")
 
@@ -228,6 +228,19 @@ def _pixel_share(
         low, high = (starts, starts + window) if count_padding else (starts.clip(0), (starts + window).clip(max=n))
         counts.append(high - low)
     return 1.0 / np.multiply.outer(counts[0], counts[1])[None, :, :, None]
+
+
+def adaptive_avg_pool(op: AdaptiveAvgPool, x: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, size, size, C]; output i averages rows floor(i H / size) to ceil((i + 1) H / size)."""
+    rows, columns = (_even_windows(n, op.size).astype(x.dtype) for n in x.shape[1:3])
+    return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision=lax.Precision.HIGHEST)
+
+
+def _even_windows(size: int, windows: int) -> np.ndarray:
+    i = np.arange(windows)[:, None]
+    pixels = np.arange(size)
+    inside = (pixels >= i * size // windows) & (pixels < -(-(i + 1) * size // windows))
+    return inside / inside.sum(1, keepdims=True)
 
 
 def local_response_norm(op: LocalResponseNorm, x: jax.Array) -> jax.Array:

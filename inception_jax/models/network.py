@@ -12,8 +12,26 @@ import jax.numpy as jnp
 
 from inception_jax.models.auxiliary import AuxiliaryHead
 from inception_jax.models.inception import InceptionModule
-from inception_jax.models.layers import BatchNormSpec, ConvNorm, MapTooSmall, Style, he_normal, local_response_norm, pool
-from inception_jax.models.table import Conv, Inception, LocalResponseNorm, Operation, Pool, Row, cut_to_map
+from inception_jax.models.layers import (
+    BatchNormSpec,
+    ConvNorm,
+    MapTooSmall,
+    Style,
+    adaptive_avg_pool,
+    he_normal,
+    local_response_norm,
+    pool,
+)
+from inception_jax.models.table import (
+    AdaptiveAvgPool,
+    Conv,
+    Inception,
+    LocalResponseNorm,
+    Operation,
+    Pool,
+    Row,
+    cut_to_map,
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +129,8 @@ def apply_row(name: str, operation: Operation, style: Style, x: jax.Array, train
                 return InceptionModule(operation, style, name=name)(x, train)
             case Pool():
                 return pool(operation, x)
+            case AdaptiveAvgPool():
+                return adaptive_avg_pool(operation, x)
             case LocalResponseNorm():
                 return local_response_norm(operation, x)
             case _:

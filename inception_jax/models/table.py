@@ -58,6 +58,13 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class AdaptiveAvgPool:
+    """An average over `size` x `size` windows that cover the map evenly, as torch's `AdaptiveAvgPool2d`."""
+
+    size: int
+
+
+@dataclass(frozen=True)
 class LocalResponseNorm:
     """Normalisation across channels (Krizhevsky et al. 2012, section 3.3), constants as in Caffe; beta is 0.75."""
 
@@ -80,7 +87,7 @@ class Inception:
     branches: tuple[tuple[Operation, ...], ...]
 
 
-Operation = Conv | Pool | LocalResponseNorm | Split | Inception
+Operation = Conv | Pool | AdaptiveAvgPool | LocalResponseNorm | Split | Inception
 Row = tuple[str, Operation]
 
 
@@ -142,6 +149,8 @@ def notation(operation: Operation) -> str:
             return f"{operation.label}{_stride_and_edge(operation)} {operation.features}{tail}"
         case Pool():
             return f"{operation.kind} {operation.window}x{operation.window}{_stride_and_edge(operation)}"
+        case AdaptiveAvgPool():
+            return f"avg to {operation.size}x{operation.size}"
         case LocalResponseNorm():
             return f"LRN {operation.window}"
         case Split():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -114,7 +115,7 @@ class Checkpoints:
             "checksum": int(checksum(state)),
         }
         meta["digest"] = _digest(meta, dict(data))
-        with self._reported(f"checkpoint of step {step}"):
+        with self._reported(f"checkpoint of step {step}"), _quiet_without_metrics():
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
@@ -209,6 +210,21 @@ class Checkpoints:
         except Exception as error:  # orbax, tensorstore and the file system have no base class in common
             reason = " ".join(str(error).split())
             raise CheckpointError(f"{what} could not be saved in {self.directory}: {reason}") from error
+
+
+@contextmanager
+def _quiet_without_metrics() -> Iterator[None]:
+    """Not every checkpoint is validated, which orbax warns about each time."""
+
+    def expected(record: logging.LogRecord) -> bool:
+        return "tracked_metric" not in str(record.msg)
+
+    logger = logging.getLogger("absl")
+    logger.addFilter(expected)
+    try:
+        yield
+    finally:
+        logger.removeFilter(expected)
 
 
 def _top1(metrics: Any) -> float:

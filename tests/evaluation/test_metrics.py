@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from inception_jax.evaluation.metrics import hits, rank, sums
 
+CLASSES = st.sampled_from([1, 2, 5, 12])  # few shapes, since each compiles anew
+
 
 def ranks_by_sorting(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """A stable sort by falling score puts equal scores in class order."""
@@ -12,11 +14,11 @@ def ranks_by_sorting(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.array([list(row).index(label) for row, label in zip(order, labels, strict=True)])
 
 
-@given(st.integers(1, 12), st.integers(1, 9), st.integers(0, 2**32 - 1))
-def test_rank_is_the_place_in_a_stable_sort(classes, rows, seed):
+@given(CLASSES, st.integers(0, 2**32 - 1))
+def test_rank_is_the_place_in_a_stable_sort(classes, seed):
     rng = np.random.default_rng(seed)
-    logits = rng.integers(-2, 3, (rows, classes)).astype(np.float32)  # many ties
-    labels = rng.integers(0, classes, rows).astype(np.int32)
+    logits = rng.integers(-2, 3, (9, classes)).astype(np.float32)  # many ties
+    labels = rng.integers(0, classes, 9).astype(np.int32)
     np.testing.assert_array_equal(rank(jnp.array(logits), jnp.array(labels)), ranks_by_sorting(logits, labels))
 
 
@@ -33,7 +35,7 @@ def test_nan_logits_are_wrong():
     assert (int(counts["top1"]), int(counts["top5"])) == (1, 1)
 
 
-@given(st.integers(2, 8), st.lists(st.booleans(), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
+@given(CLASSES, st.lists(st.booleans(), min_size=9, max_size=9), st.integers(0, 2**32 - 1))
 def test_sums_are_those_of_the_rows_that_are_not_padding(classes, mask, seed):
     rng = np.random.default_rng(seed)
     mask = np.array(mask)
@@ -47,4 +49,6 @@ def test_sums_are_those_of_the_rows_that_are_not_padding(classes, mask, seed):
     assert int(found["images"]) == mask.sum()
     assert int(found["top1"]) == (ranks < 1).sum()
     assert int(found["top5"]) == (ranks < 5).sum()
-    np.testing.assert_allclose(found["loss"], (log_total - logits[np.arange(len(labels)), labels]).sum(), rtol=1e-5)
+    losses = log_total - logits[np.arange(len(labels)), labels]
+    # A loss is a difference of numbers of order one, each rounded to float32.
+    np.testing.assert_allclose(found["loss"], losses.sum(), rtol=1e-5, atol=1e-6)
