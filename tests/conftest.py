@@ -5,7 +5,9 @@ import os
 # Read when jax makes its CPU client, so set before anything imports jax. Processes that tests start inherit both.
 # Tests compile far more than they compute: LLVM without its optimiser saves a third of their time.
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+)
 
 from pathlib import Path
 

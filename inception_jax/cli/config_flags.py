@@ -19,7 +19,9 @@ def add_config_argument(parser: argparse.ArgumentParser, help: str) -> None:
     """Documents `--config` in the help of a command that calls `load_config`."""
     group = parser.add_argument_group("experiment")
     group.add_argument("--config", metavar="FILE[:ARGUMENT]", help=help)
-    group.add_argument("--config.FIELD", metavar="VALUE", help="change one field, such as --config.optimizer.learning_rate=0.1")
+    group.add_argument(
+        "--config.FIELD", metavar="VALUE", help="change one field, such as --config.optimizer.learning_rate=0.1"
+    )
     parser.set_defaults(takes_config=True)
 
 

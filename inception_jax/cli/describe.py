@@ -78,9 +78,7 @@ def _row(cost: Cost, network: models.Network, published: dict[str, str]) -> dict
     }
 
 
-def _total(
-    name: str, network: models.Network, size: int, published: dict[str, str], *, heads: bool
-) -> dict[str, Any]:
+def _total(name: str, network: models.Network, size: int, published: dict[str, str], *, heads: bool) -> dict[str, Any]:
     counted = costs(network if heads else network.clone(heads=()), size)
     whole = Cost(name, (), sum(c.parameters for c in counted), sum(c.multiply_adds for c in counted))
     return _row(whole, network, published) | {"operation": None, "output": None}

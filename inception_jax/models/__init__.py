@@ -5,4 +5,14 @@ from inception_jax.models.layers import MapTooSmall
 from inception_jax.models.network import Network, Output, smallest_input
 from inception_jax.models.registry import architecture, create, names, variants
 
-__all__ = ["AuxiliaryHead", "MapTooSmall", "Network", "Output", "architecture", "create", "names", "smallest_input", "variants"]
+__all__ = [
+    "AuxiliaryHead",
+    "MapTooSmall",
+    "Network",
+    "Output",
+    "architecture",
+    "create",
+    "names",
+    "smallest_input",
+    "variants",
+]

@@ -59,9 +59,7 @@ class InceptionModule(nn.Module):
             steps.append((operation, units))
         return steps
 
-    def _open(
-        self, branches: list[list[Step]], x: jax.Array, train: bool
-    ) -> dict[int, tuple[jax.Array, list[Step]]]:
+    def _open(self, branches: list[list[Step]], x: jax.Array, train: bool) -> dict[int, tuple[jax.Array, list[Step]]]:
         """Runs every opening 1x1 as one product: branch -> (its value so far, the steps left)."""
         direct = [n for n, steps in enumerate(branches) if _opens(steps[0][0])]
         pooled = [n for n, steps in enumerate(branches) if _pool_then_projection(steps)]
@@ -109,9 +107,7 @@ def _opens(operation: Operation) -> bool:
 
 
 def _pool_then_projection(steps: list[Step]) -> bool:
-    return (
-        len(steps) > 1 and isinstance(steps[0][0], Pool) and steps[0][0].commutes and _opens(steps[1][0])
-    )
+    return len(steps) > 1 and isinstance(steps[0][0], Pool) and steps[0][0].commutes and _opens(steps[1][0])
 
 
 def _split(values: jax.Array, units: list[ConvNorm]) -> Iterator[jax.Array]:

@@ -52,6 +52,7 @@ class BatchNorm(nn.Module):
     spec: BatchNormSpec
 
     def setup(self) -> None:
+        """Declares `bias`, `scale` if the spec has one, and the running `mean` and `var`, all [features]."""
         self.bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
         self.scale = (
             self.param("scale", nn.initializers.ones, (self.features,), jnp.float32) if self.spec.scale else None
@@ -115,6 +116,7 @@ class ConvNorm(nn.Module):
     in_features: int
 
     def setup(self) -> None:
+        """Declares `kernel`, and `norm` or `bias`."""
         op, style = self.op, self.style
         init = nn.initializers.truncated_normal(op.stddev) if op.stddev else style.kernel_init
         self.kernel = self.param("kernel", init, (*op.kernel, self.in_features, self.features), jnp.float32)

@@ -161,4 +161,6 @@ def notation(operation: Operation) -> str:
 
 def _stride_and_edge(operation: Conv | Pool) -> str:
     stride = f"/{operation.stride}" if operation.stride > 1 else ""
-    return stride + {"SAME": "", "VALID": " V", "CEIL": " ceil"}.get(str(operation.padding), f" pad {operation.padding}")
+    return stride + {"SAME": "", "VALID": " V", "CEIL": " ceil"}.get(
+        str(operation.padding), f" pad {operation.padding}"
+    )

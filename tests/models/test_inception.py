@@ -32,7 +32,9 @@ def branches(draw: st.DrawFn, stride: int):
         )
     )
     if stride == 2:
-        reduction = st.one_of(st.builds(conv, FEATURES, KERNELS, st.just(2)), st.builds(max_pool, st.just(3), st.just(2)))
+        reduction = st.one_of(
+            st.builds(conv, FEATURES, KERNELS, st.just(2)), st.builds(max_pool, st.just(3), st.just(2))
+        )
         operations.append(draw(reduction))
     if not operations or draw(st.booleans()):
         operations.append(draw(st.builds(conv, FEATURES, KERNELS)))

@@ -192,7 +192,10 @@ def test_a_feature_extractor_has_no_classifier():
     [
         ({"name": "google_net"}, "no network is called 'google_net'; did you mean googlenet?"),
         ({"name": "googlenet", "variant": "papper"}, "did you mean paper?"),
-        ({"name": "googlenet", "stem_strid": 1}, "no option of googlenet is called 'stem_strid'; did you mean stem_stride?"),
+        (
+            {"name": "googlenet", "stem_strid": 1},
+            "no option of googlenet is called 'stem_strid'; did you mean stem_stride?",
+        ),
         ({"name": "inception_v3", "bn_scale": 1}, "option bn_scale of inception_v3 must be bool, got 1"),
         ({"name": "googlenet", "num_classes": -1}, "num_classes must be 0 or more, got -1"),
         ({"name": "googlenet", "width": 0.0}, r"width must lie in \(0, 8\], got 0.0"),
