@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ml_collections
+from ml_collections import config_dict
 
 from inception_jax.errors import UserError
 
@@ -169,20 +170,25 @@ class Config:
     log: Log = _section(Log)
 
 
-def defaults() -> ml_collections.ConfigDict:
-    """Every field at its default, for an experiment file to change what its row changes."""
-    config = ml_collections.ConfigDict()
-    for name, value in dataclasses.asdict(Config()).items():
-        config[name] = ml_collections.ConfigDict(value) if isinstance(value, dict) else value
-    for section in config.values():
+def defaults() -> Any:
+    """An `ml_collections.ConfigDict` of every field at its default, for an experiment to change what its row changes.
+
+    The return type is Any because a ConfigDict's fields are known only when they are read.
+    """
+    return as_config_dict(Config())
+
+
+def as_config_dict(config: Config) -> ml_collections.ConfigDict:
+    """The fields of `config`, to be changed and resolved again."""
+    values = ml_collections.ConfigDict(dataclasses.asdict(config))
+    for section in values.values():
         if not isinstance(section, ml_collections.ConfigDict):
             continue
-        with section.unlocked():
-            for name, value in list(section.items()):
-                if value is None:
-                    section[name] = ml_collections.config_dict.placeholder(float)
-    config.model.options.unlock()
-    return config
+        for name, value in section.items():
+            if value is None:
+                section[name] = config_dict.placeholder(float)
+    values.unlock()  # `resolve` knows near names, and the options of a network are its own
+    return values
 
 
 def resolve(config: Mapping[str, Any] | ml_collections.ConfigDict) -> Config:
@@ -227,19 +233,23 @@ def _check(value: Any, hint: Any, metadata: Mapping[str, Any], where: str) -> An
         args = typing.get_args(hint)
         if not isinstance(value, (tuple, list)) or len(value) != len(args):
             raise ConfigError(f"{where} must be {len(args)} numbers, got {value!r}")
-        if tuple(value) != tuple(sorted(value)):
+        checked = tuple(_check(v, a, metadata, where) for v, a in zip(value, args, strict=True))
+        if checked != tuple(sorted(checked)):
             raise ConfigError(f"{where} must be (low, high), got {value!r}")
-        return tuple(_check(v, a, metadata, where) for v, a in zip(value, args, strict=True))
+        return checked
     if typing.get_origin(hint) is dict:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} must be a mapping, got {value!r}")
+        for name, option in value.items():
+            if not isinstance(option, (bool, int, float, str)):
+                raise ConfigError(f"{where}.{name} must be a number, text, true or false, got {option!r}")
         return dict(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not hint:
         raise ConfigError(f"{where} must be {hint.__name__}, got {value!r} ({type(value).__name__})")
     if "choices" in metadata and value not in metadata["choices"]:
-        near = difflib.get_close_matches(value, metadata["choices"], n=1)
+        near = difflib.get_close_matches(str(value), metadata["choices"], n=1)
         hint_text = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigError(f"{where} must be one of {', '.join(metadata['choices'])}, got {value!r}{hint_text}")
     if "range" in metadata:

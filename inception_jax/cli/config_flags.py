@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from inception_jax.config import Config, ConfigError, resolve
+from inception_jax.config import Config, ConfigError, as_config_dict, resolve
 
 
 def add_config_argument(parser: argparse.ArgumentParser, help: str) -> None:
@@ -29,71 +30,90 @@ def split_config_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Separates `--config...` flags, with their values, from the other arguments."""
     others: list[str] = []
     found: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
         if argument != "--config" and not argument.startswith(("--config=", "--config.")):
             others.append(argument)
             continue
-        if "=" not in argument and (value := next(rest, None)) is not None:
-            argument = f"{argument}={value}"
+        # `--config.data.flip` alone is true: what follows is its value only if it is no flag itself.
+        if "=" not in argument and rest and not rest[0].startswith("--"):
+            argument = f"{argument}={rest.pop(0)}"
         found.append(argument)
     return others, found
 
 
-def load_config(found: Sequence[str], base: Any = None) -> Config:
+def load_config(found: Sequence[str], base: Config | None = None) -> Config:
     """The experiment that the `--config` flags name, with their changes, checked.
 
     Args:
       found: flags from `split_config_flags`.
-      base: the values of a config that stands in where no file is named.
+      base: the config that stands in where no file is named.
 
     Raises:
       ConfigError: no config, a file that cannot be loaded, or an impossible field or value.
     """
-    path = next((flag.partition("=")[2] for flag in found if flag.startswith("--config=")), None)
-    values = flags.FlagValues()
-    if path is not None:
-        _require_file(path)
-        config_flags.DEFINE_config_file("config", flag_values=values)
+    if "--config" in found:
+        raise ConfigError("--config needs a value: --config=FILE")
+    paths = [flag.partition("=")[2] for flag in found if flag.startswith("--config=")]
+    if paths:
+        config = _load_file(paths[-1])
     elif base is not None:
-        config_flags.DEFINE_config_dict("config", _as_config_dict(base), flag_values=values)
+        config = as_config_dict(base)
     else:
         raise ConfigError("no experiment is named: --config=experiments/quickstart/digits.py, for one")
-    try:
-        values(["inception-jax", *found])
-        config = values["config"].value
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"--config: {_first_line(error)}") from error
-    except (SyntaxError, ImportError, NameError) as error:
-        raise ConfigError(f"{path} cannot be loaded: {type(error).__name__}: {_first_line(error)}") from error
-    if not isinstance(config, ml_collections.ConfigDict):
-        raise ConfigError(f"get_config() of {path} returns {type(config).__name__}, not an ml_collections.ConfigDict")
+    _change(config, [flag for flag in found if flag.startswith("--config.")])
     return resolve(config)
 
 
-def _require_file(path: str) -> None:
-    """Checks that the file is there, and lets it import its neighbours as `experiments.…`."""
-    file = Path(path.partition(":")[0])
-    if not file.is_file():
-        raise ConfigError(f"no experiment file {file}")
+def _load_file(path: str) -> ml_collections.ConfigDict:
+    """What `get_config` of `FILE[:ARGUMENT]` returns; the file can import its neighbours as `experiments.…`."""
+    name, *argument = path.split(":", 1)
+    file = Path(name)
+    if not file.is_file() or file.suffix != ".py":
+        raise ConfigError(f"no experiment file {name!r}; it must be a Python file with get_config()")
     root = file.resolve().parent
     while (root / "__init__.py").exists():
         root = root.parent
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-
-
-def _as_config_dict(values: Any) -> ml_collections.ConfigDict:
-    config = ml_collections.ConfigDict(values)
-    with config.unlocked():
-        for section in config.values():
-            if isinstance(section, ml_collections.ConfigDict):
-                for name, value in list(section.items()):
-                    if value is None:
-                        section[name] = ml_collections.config_dict.placeholder(float)
+    # Not ml_collections' loader, which needs `load_module`, gone from Python 3.15.
+    spec = importlib.util.spec_from_file_location("config", file)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config(*argument)
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
+        where = f"{name}, line {lines[-1]}" if lines else name
+        raise ConfigError(f"{where}: {type(error).__name__}: {_one_line(error)}") from error
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise ConfigError(f"get_config() of {name} returns {type(config).__name__}, not an ml_collections.ConfigDict")
     return config
 
 
-def _first_line(error: Exception) -> str:
+def _change(config: ml_collections.ConfigDict, changes: Sequence[str]) -> None:
+    """Makes the changes of `--config.field=value` flags."""
+    values = flags.FlagValues()
+    arguments = ["inception-jax", *changes]
+    try:
+        # Fields that do not exist are accepted here, because `resolve` refuses them in clearer words. ml_collections
+        # would look for changes in sys.argv, which is not this command line when `main` is called from Python.
+        config_flags.DEFINE_config_dict(
+            "config",
+            config,
+            flag_values=values,
+            sys_argv=arguments,
+            lock_config=False,
+            accept_new_attributes=True,
+        )
+        values(arguments)
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"--config: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     return " ".join(text.split())

@@ -19,9 +19,9 @@ COLUMNS = ("layer", "operation", "output", "parameters", "multiply_adds", "paper
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this command."""
     parser.add_argument("network", nargs="?", help=f"{', '.join(models.names())}; or name an experiment instead")
-    parser.add_argument("--variant", default="", help="a form of the network; default: its first")
-    parser.add_argument("--width", type=float, default=1.0, help="channel multiplier; default: 1")
-    parser.add_argument("--image-size", type=int, default=0, help="pixels of a side; default: the paper's")
+    parser.add_argument("--variant", help="a form of the network; default: its first")
+    parser.add_argument("--width", type=float, help="channel multiplier; default: 1")
+    parser.add_argument("--image-size", type=int, help="pixels of a side; default: the paper's")
     parser.add_argument("--num-classes", type=int, default=1000, help="default: 1000")
     parser.add_argument("--format", choices=FORMATS, default="table", help="how the table is printed")
     add_config_argument(parser, "describe the network of this experiment")
@@ -31,6 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints one line a row of the network, then the totals."""
     if bool(arguments.network) == bool(arguments.config_flags):
         raise ConfigError("name either a network or an experiment with --config=FILE")
+    own_flags = (arguments.variant, arguments.width, arguments.image_size)
+    if arguments.config_flags and any(value is not None for value in own_flags):
+        raise ConfigError(
+            "--variant, --width and --image-size go with the name of a network; change an experiment with "
+            "--config.model.variant, --config.model.width and --config.data.image_size"
+        )
     config = load_config(arguments.config_flags) if arguments.config_flags else _config_of(arguments)
     model, size = config.model, config.data.image_size
     network = build_network(config, arguments.num_classes)
@@ -49,12 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _config_of(arguments: argparse.Namespace) -> Config:
     """The config of a network that is named on the command line."""
     try:
-        size = arguments.image_size or models.architecture(arguments.network, arguments.variant).input_size
+        own_size = models.architecture(arguments.network, arguments.variant or "").input_size
     except ValueError as error:
         raise ConfigError(str(error)) from error
     config = defaults()
-    config.model.update(name=arguments.network, variant=arguments.variant, width=arguments.width)
-    config.data.image_size = size
+    config.model.update(name=arguments.network, variant=arguments.variant or "")
+    if arguments.width is not None:
+        config.model.width = arguments.width
+    config.data.image_size = own_size if arguments.image_size is None else arguments.image_size
     return resolve(config)
 
 

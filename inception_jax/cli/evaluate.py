@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 
 from inception_jax.cli.config_flags import add_config_argument, load_config
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Counts every image of the split once and prints the result."""
     workdir: Path = arguments.workdir
-    config = load_config(arguments.config_flags, base=dataclasses.asdict(read_config(workdir)))
+    config = load_config(arguments.config_flags, base=read_config(workdir))
     split = arguments.split or config.data.eval_split
     source = open_source(config.data.source, split, config.data.data_dir)
     mesh = make_mesh()

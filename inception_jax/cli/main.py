@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, or 2 after a mistake of the user's."""
+    """Runs one command; returns its exit code: 0, 2 after a mistake of the user's, or what the command says."""
     arguments, config_flags = split_config_flags(sys.argv[1:] if argv is None else argv)
     parser = _parser(arguments[0] if arguments else "")
     parsed = parser.parse_args(arguments)
@@ -32,9 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{parsed.command} takes no --config")
     parsed.config_flags = config_flags
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    warnings.showwarning = _show_warning
     try:
-        return parsed.run(parsed)
+        with warnings.catch_warnings():  # the caller's own way of showing them comes back
+            warnings.showwarning = _show_warning
+            return parsed.run(parsed)
     except UserError as error:
         print(f"inception-jax {parsed.command}: {error}", file=sys.stderr)
         return 2

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,23 +39,26 @@ def run(arguments: argparse.Namespace) -> int:
 
     @jax.jit
     def probabilities(images: jax.Array) -> jax.Array:
-        return jax.nn.softmax(trained.network.apply(trained.variables, normalise(images)).logits)
+        output: Any = trained.network.apply(trained.variables, normalise(images))
+        return jax.nn.softmax(output.logits)
 
     rows, unreadable = [], 0
     size = trained.config.data.image_size
     for start in range(0, len(paths), arguments.batch_size):
-        batch = {}
+        read: list[Path] = []
+        pixels: list[np.ndarray] = []
         for path in paths[start : start + arguments.batch_size]:
             try:
-                batch[path] = read_image(path, trained.config)
+                pixels.append(read_image(path, trained.config))
+                read.append(path)
             except DecodeError as error:
                 print(f"inception-jax predict: {path}: {error}", file=sys.stderr)
                 unreadable += 1
-        if not batch:
+        if not pixels:
             continue
         padded = np.zeros((min(arguments.batch_size, len(paths)), size, size, 3), np.uint8)
-        padded[: len(batch)] = np.stack(list(batch.values()))
-        for path, row in zip(batch, np.asarray(probabilities(jnp.asarray(padded))), strict=False):
+        padded[: len(pixels)] = pixels
+        for path, row in zip(read, np.asarray(probabilities(jnp.asarray(padded))), strict=False):
             for rank, label in enumerate(np.argsort(-row, kind="stable")[: arguments.top]):
                 rows.append(
                     {

@@ -94,7 +94,7 @@ def batch_norm(norms: Sequence[BatchNorm], x: jax.Array, train: bool) -> jax.Arr
         var = jnp.concatenate([n.var.value for n in norms])
     factor = lax.rsqrt(var + spec.epsilon)
     if spec.scale:
-        factor = factor * jnp.concatenate([n.scale for n in norms])
+        factor = factor * jnp.concatenate([n.scale for n in norms if n.scale is not None])
     y = (y - mean) * factor + jnp.concatenate([n.bias for n in norms])
     return y.reshape(x.shape).astype(x.dtype)
 
@@ -158,10 +158,11 @@ def matmul_1x1(units: Sequence[ConvNorm], x: jax.Array) -> jax.Array:
 def finish(units: Sequence[ConvNorm], y: jax.Array, train: bool) -> jax.Array:
     """Batch norm or bias, and activation, of the concatenated products of alike `units`."""
     first = units[0]
-    if first.norm:
-        y = batch_norm([unit.norm for unit in units], y, train)
+    norms = [unit.norm for unit in units if unit.norm is not None]
+    if norms:
+        y = batch_norm(norms, y, train)
     else:
-        y = y + jnp.concatenate([unit.bias for unit in units]).astype(y.dtype)
+        y = y + jnp.concatenate([unit.bias for unit in units if unit.bias is not None]).astype(y.dtype)
     return y if first.op.linear else first.style.activation(y)
 
 
@@ -191,7 +192,7 @@ def _over_windows(
     outside = np.asarray(identity, x.dtype)
 
     def shifted(x: jax.Array) -> jax.Array:
-        x = lax.pad(x, outside, [(*pad, 0) for pad in pads])
+        x = lax.pad(x, outside, [(before, behind, 0) for before, behind in pads])
         for axis in (1, 2):
             stop = x.shape[axis] - op.window + 1
             parts = [lax.slice_in_dim(x, i, i + stop, op.stride, axis) for i in range(op.window)]

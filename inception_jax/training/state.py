@@ -59,7 +59,10 @@ class TrainState(struct.PyTreeNode):
 
 def init_state(network: nn.Module, config: Config, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
     """The state before the first step, a copy on every device of `mesh`; a function of `config.seed` alone."""
-    return jax.jit(_initialiser(network, config, optimizer), out_shardings=replicated(mesh))()
+    # It runs once: on the CPU, optimising the code of a hundred samplers takes longer than running them.
+    once = {"xla_backend_optimization_level": 0} if mesh.devices.flat[0].platform == "cpu" else None
+    init = jax.jit(_initialiser(network, config, optimizer), out_shardings=replicated(mesh), compiler_options=once)
+    return init()
 
 
 def abstract_state(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inception_jax.models.inception import InceptionModule
 from inception_jax.models.layers import BatchNormSpec, Style
-from inception_jax.models.table import avg_pool, conv, inception, max_pool, split
+from inception_jax.models.table import Operation, avg_pool, conv, inception, max_pool, split
 
 KERNELS = st.sampled_from([1, 3, 5, (1, 3), (3, 1), (1, 7), (7, 1)])
 FEATURES = st.sampled_from([1, 3, 8])
@@ -21,7 +21,7 @@ FEATURES = st.sampled_from([1, 3, 8])
 @st.composite
 def branches(draw: st.DrawFn, stride: int):
     """A branch that strides once, as every branch of a module must."""
-    operations = draw(
+    operations: list[Operation] = draw(
         st.lists(
             st.one_of(
                 st.builds(conv, FEATURES, KERNELS),

@@ -1,5 +1,7 @@
 """Layers against NumPy loops and Flax: edge rules of pools, LRN, grouped batch statistics."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -104,9 +106,9 @@ def test_batch_statistics_of_every_group_size(group, fused):
     mean, var = y.mean(1, keepdims=True), y.var(1, keepdims=True)
     np.testing.assert_allclose(got, ((y - mean) / np.sqrt(var + 1e-3)).reshape(got.shape), rtol=1e-4, atol=1e-5)
     unbiased = y.var(1, ddof=1).mean(0)
-    statistics = updated["batch_stats"]["norm"]
-    np.testing.assert_allclose(statistics["mean"], 0.1 * mean.mean((0, 1)), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(statistics["var"], 0.9 + 0.1 * unbiased, rtol=1e-5)
+    statistics: Any = updated["batch_stats"]
+    np.testing.assert_allclose(statistics["norm"]["mean"], 0.1 * mean.mean((0, 1)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(statistics["norm"]["var"], 0.9 + 0.1 * unbiased, rtol=1e-5)
 
 
 @given(features=st.integers(1, 2048), width=st.floats(0.01, 8))
