@@ -144,13 +144,15 @@ def _saturate(x: jax.Array, factor: jax.Array) -> jax.Array:
 def _turn_hue(x: jax.Array, turn: jax.Array) -> jax.Array:
     """Turns the HSV hue by a share of the circle, keeping the largest and the smallest channel."""
     red, green, blue = x[..., 0], x[..., 1], x[..., 2]
-    value = x.max(axis=-1)
-    spread = value - x.min(axis=-1)
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    spread = value - jnp.minimum(jnp.minimum(red, green), blue)
     divisor = jnp.where(spread > 0, spread, 1)
+    # Channels are compared with each other, never for equality with their maximum: where a compiler computes
+    # the two apart, they may round apart.
     sixths = jnp.where(
-        value == red,
+        (red >= green) & (red >= blue),
         (green - blue) / divisor,
-        jnp.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
+        jnp.where(green >= blue, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
     sixths = sixths + 6 * turn[..., 0]
     # The hexagon of HSV: each channel falls from the largest to the smallest value and rises again.

@@ -10,13 +10,14 @@ for each convolution either way.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from inception_jax.models.layers import ConvNorm, Style, finish, local_response_norm, matmul_1x1, pool
-from inception_jax.models.table import Conv, Inception, LocalResponseNorm, Operation, Pool, Split, scaled
+from inception_jax.models.table import Conv, Inception, LocalResponseNorm, Operation, Pool, Residual, Split, scaled
 
 Step = tuple[Operation, list[ConvNorm]]
 
@@ -24,16 +25,18 @@ Step = tuple[Operation, list[ConvNorm]]
 class InceptionModule(nn.Module):
     """Runs `op.branches` on [B, H, W, C] and concatenates their channels in the order listed.
 
+    A `Residual` adds what its branches make, through a linear 1x1 called `up`, to its input.
+
     Convolution i of branch b is called `branch{b}_conv{i}_{h}x{w}`, counted from 0; the parts of a
     split carry a letter: `branch1_conv1a_1x3`.
     """
 
-    op: Inception
+    op: Inception | Residual
     style: Style
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[B, H, W, C] -> [B, H', W', sum of the branches' channels]."""
+        """[B, H, W, C] -> [B, H', W', sum of the branches' channels], or as the input if residual."""
         branches = [self._steps(number, x.shape[-1]) for number in range(len(self.op.branches))]
         starts = self._open(branches, x, train) if self.style.fused else {}
         outputs = []
@@ -42,7 +45,16 @@ class InceptionModule(nn.Module):
             for operation, units in rest:
                 y = run(operation, units, y, train)
             outputs.append(y)
-        return jnp.concatenate(outputs, axis=-1)
+        y = jnp.concatenate(outputs, axis=-1)
+        return self._add(x, y, train) if isinstance(self.op, Residual) else y
+
+    def _add(self, x: jax.Array, y: jax.Array, train: bool) -> jax.Array:
+        assert isinstance(self.op, Residual)
+        channels = x.shape[-1]
+        style = replace(self.style, width=1.0)  # the input's channels are scaled already
+        up = ConvNorm(Conv(channels, linear=True), style, y.shape[-1], name="up")
+        total = x + self.op.scale * up(y, train)
+        return self.style.activation(total) if self.op.activate else total
 
     def _steps(self, number: int, channels: int) -> list[Step]:
         """The branch's operations, each with the convolutions that hold its parameters."""

@@ -64,6 +64,24 @@ def module_8(options: Options) -> Inception:
     )
 
 
+def reduction_35() -> Inception:
+    """35x35 -> 17x17 (Figure 10)."""
+    return inception(
+        [conv(384, 3, 2, "VALID")],
+        [conv(64), conv(96, 3), conv(96, 3, 2, "VALID")],
+        [max_pool(3, 2, "VALID")],
+    )
+
+
+def reduction_17() -> Inception:
+    """17x17 -> 8x8."""
+    return inception(
+        [conv(192), conv(320, 3, 2, "VALID")],
+        [conv(192), conv(192, (1, 7)), conv(192, (7, 1)), conv(192, 3, 2, "VALID")],
+        [max_pool(3, 2, "VALID")],
+    )
+
+
 def stem(stride: int, pools: int) -> list[Row]:
     """299x299x3 -> 35x35x192, shared with the released Inception-ResNet-v2."""
     rows: list[Row] = [
@@ -86,26 +104,12 @@ def build(options: Options) -> Architecture:
         ("mixed_5b", module_35(32, options)),
         ("mixed_5c", module_35(64, options)),
         ("mixed_5d", module_35(64, options)),
-        (
-            "mixed_6a",
-            inception(
-                [conv(384, 3, 2, "VALID")],
-                [conv(64), conv(96, 3), conv(96, 3, 2, "VALID")],
-                [max_pool(3, 2, "VALID")],
-            ),
-        ),
+        ("mixed_6a", reduction_35()),
         ("mixed_6b", module_17(128, options)),
         ("mixed_6c", module_17(160, options)),
         ("mixed_6d", module_17(160, options)),
         ("mixed_6e", module_17(192, options)),
-        (
-            "mixed_7a",
-            inception(
-                [conv(192), conv(320, 3, 2, "VALID")],
-                [conv(192), conv(192, (1, 7)), conv(192, (7, 1)), conv(192, 3, 2, "VALID")],
-                [max_pool(3, 2, "VALID")],
-            ),
-        ),
+        ("mixed_7a", reduction_17()),
         ("mixed_7b", module_8(options)),
         ("mixed_7c", module_8(options)),
     ]

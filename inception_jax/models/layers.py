@@ -119,7 +119,12 @@ class ConvNorm(nn.Module):
         """Declares `kernel`, and `norm` or `bias`."""
         op, style = self.op, self.style
         init = nn.initializers.truncated_normal(op.stddev) if op.stddev else style.kernel_init
-        self.kernel = self.param("kernel", init, (*op.kernel, self.in_features, self.features), jnp.float32)
+        shape = (*op.kernel, self.in_features, self.features)
+        if op.multiplier:
+            shape = (1, 1, self.in_features * op.multiplier, self.features)
+            filters = (*op.kernel, 1, self.in_features * op.multiplier)
+            self.depthwise = self.param("depthwise", init, filters, jnp.float32)
+        self.kernel = self.param("kernel", init, shape, jnp.float32)
         self.norm = BatchNorm(self.features, style.norm) if style.norm and op.norm and not op.linear else None
         bias_init = nn.initializers.constant(0.0 if op.linear else style.bias_init)
         self.bias = None if self.norm else self.param("bias", bias_init, (self.features,), jnp.float32)
@@ -138,13 +143,20 @@ class ConvNorm(nn.Module):
         op = self.op
         if self.style.fused and op.opens_branch:
             return matmul_1x1([self], x)
+        if op.multiplier:
+            return matmul_1x1([self], self._convolve(x, self.depthwise, self.in_features))
+        return self._convolve(x, self.kernel)
+
+    def _convolve(self, x: jax.Array, kernel: jax.Array, groups: int = 1) -> jax.Array:
+        op, dtype = self.op, self.style.dtype
         check_window(x, op.kernel, op.padding)
         return lax.conv_general_dilated(
-            x.astype(self.style.dtype),
-            self.kernel.astype(self.style.dtype),
+            x.astype(dtype),
+            kernel.astype(dtype),
             (op.stride, op.stride),
             _explicit(op.padding),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=groups,
         )
 
 

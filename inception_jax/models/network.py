@@ -29,6 +29,7 @@ from inception_jax.models.table import (
     LocalResponseNorm,
     Operation,
     Pool,
+    Residual,
     Row,
     cut_to_map,
 )
@@ -125,7 +126,7 @@ def apply_row(name: str, operation: Operation, style: Style, x: jax.Array, train
         match operation:
             case Conv():
                 return ConvNorm(operation, style, x.shape[-1], name=name)(x, train)
-            case Inception():
+            case Inception() | Residual():
                 return InceptionModule(operation, style, name=name)(x, train)
             case Pool():
                 return pool(operation, x)

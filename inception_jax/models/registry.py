@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from inception_jax.models import googlenet, inception_v3
+from inception_jax.models import bn_inception, googlenet, inception_resnet, inception_v2, inception_v3, inception_v4
 from inception_jax.models.layers import Style
 from inception_jax.models.network import Architecture, Network
 
-_NETWORKS: dict[str, ModuleType] = {
-    "googlenet": googlenet,
-    "inception_v3": inception_v3,
+
+class Definition(NamedTuple):
+    """A network's variants, each a value of its `Options`, and what builds one."""
+
+    variants: Mapping[str, Any]
+    build: Callable[[Any], Architecture]
+
+
+_NETWORKS = {
+    "googlenet": Definition(googlenet.VARIANTS, googlenet.build),
+    "bn_inception": Definition(bn_inception.VARIANTS, bn_inception.build),
+    "inception_v2": Definition(inception_v2.VARIANTS, inception_v2.build),
+    "inception_v3": Definition(inception_v3.VARIANTS, inception_v3.build),
+    "inception_v4": Definition(inception_v4.VARIANTS, inception_v4.build),
+    "inception_resnet_v1": Definition(inception_resnet.V1_VARIANTS, inception_resnet.build_v1),
+    "inception_resnet_v2": Definition(inception_resnet.V2_VARIANTS, inception_resnet.build_v2),
 }
 
 
@@ -26,7 +39,7 @@ def names() -> tuple[str, ...]:
 
 def variants(name: str) -> tuple[str, ...]:
     """Every variant of the network `name`; the first is its default."""
-    return tuple(_find("network", name, _NETWORKS).VARIANTS)
+    return tuple(_find("network", name, _NETWORKS).variants)
 
 
 def architecture(name: str, variant: str = "", **options: Any) -> Architecture:
@@ -40,14 +53,14 @@ def architecture(name: str, variant: str = "", **options: Any) -> Architecture:
     Raises:
       ValueError: an unknown name, variant or option, or an option of the wrong type.
     """
-    module = _find("network", name, _NETWORKS)
-    base = _find(f"variant of {name}", variant or next(iter(module.VARIANTS)), module.VARIANTS)
+    network = _find("network", name, _NETWORKS)
+    base = _find(f"variant of {name}", variant or next(iter(network.variants)), network.variants)
     known = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
     for option, value in options.items():
         default = _find(f"option of {name}", option, known)
         if type(value) is not type(default):
             raise ValueError(f"option {option} of {name} must be {type(default).__name__}, got {value!r}")
-    return module.build(dataclasses.replace(base, **options))
+    return network.build(dataclasses.replace(base, **options))
 
 
 def create(

@@ -20,7 +20,11 @@ WHOLE_MAP = (0, 0)
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution with its normalisation and activation. `linear` has a bias and neither of them."""
+    """A convolution with its normalisation and activation. `linear` has a bias and neither of them.
+
+    With a `multiplier` it is separable: `multiplier` filters on each input channel, then a 1x1 to
+    `features`, nothing between the two.
+    """
 
     features: int
     kernel: tuple[int, int] = (1, 1)
@@ -29,11 +33,13 @@ class Conv:
     linear: bool = False
     norm: bool = True
     stddev: float | None = None
+    multiplier: int = 0
 
     @property
     def opens_branch(self) -> bool:
         """Whether it is a 1x1 matrix product that may be merged with its siblings."""
-        return self.kernel == (1, 1) and self.stride == 1 and self.padding in ("SAME", "VALID", 0)
+        pointwise = self.kernel == (1, 1) and self.stride == 1 and self.padding in ("SAME", "VALID", 0)
+        return pointwise and not self.multiplier
 
     @property
     def label(self) -> str:
@@ -87,7 +93,20 @@ class Inception:
     branches: tuple[tuple[Operation, ...], ...]
 
 
-Operation = Conv | Pool | AdaptiveAvgPool | LocalResponseNorm | Split | Inception
+@dataclass(frozen=True)
+class Residual:
+    """An Inception module whose concatenation a linear 1x1 brings back to the input's channels.
+
+    The input plus `scale` times that is the output, after the activation unless `activate` is False
+    (arXiv 1602.07261, sections 3.2 and 3.3).
+    """
+
+    branches: tuple[tuple[Operation, ...], ...]
+    scale: float
+    activate: bool = True
+
+
+Operation = Conv | Pool | AdaptiveAvgPool | LocalResponseNorm | Split | Inception | Residual
 Row = tuple[str, Operation]
 
 
@@ -100,10 +119,11 @@ def conv(
     linear: bool = False,
     norm: bool = True,
     stddev: float | None = None,
+    multiplier: int = 0,
 ) -> Conv:
     """`conv(128, 3)` is 3x3 to 128 channels; `conv(192, (1, 7))` is 1 high and 7 wide."""
     kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
-    return Conv(features, kernel, stride, padding, linear, norm, stddev)
+    return Conv(features, kernel, stride, padding, linear, norm, stddev, multiplier)
 
 
 def max_pool(window: int, stride: int = 1, padding: Padding = "SAME") -> Pool:
@@ -126,6 +146,11 @@ def inception(*branches: Sequence[Operation]) -> Inception:
     return Inception(tuple(tuple(branch) for branch in branches))
 
 
+def residual(*branches: Sequence[Operation], scale: float, activate: bool = True) -> Residual:
+    """`residual([conv(32)], [conv(32), conv(32, 3)], scale=0.17)`."""
+    return Residual(tuple(tuple(branch) for branch in branches), scale, activate)
+
+
 def scaled(features: int, width: float) -> int:
     """`features` times `width`, to the nearest multiple of 8 and at least 8; unchanged at width 1."""
     return features if width == 1 else max(8, 8 * round(features * width / 8))
@@ -145,7 +170,8 @@ def notation(operation: Operation) -> str:
     """An operation as the papers write it: `3x3/2 V 32`, `1x1 96 -> 3x3 128`, `{1x3 384 | 3x1 384}`."""
     match operation:
         case Conv():
-            tail = " linear" if operation.linear else ""
+            separable = f" separable x{operation.multiplier}" if operation.multiplier else ""
+            tail = " linear" if operation.linear else separable
             return f"{operation.label}{_stride_and_edge(operation)} {operation.features}{tail}"
         case Pool():
             return f"{operation.kind} {operation.window}x{operation.window}{_stride_and_edge(operation)}"
@@ -157,6 +183,9 @@ def notation(operation: Operation) -> str:
             return "{" + " | ".join(map(notation, operation.convs)) + "}"
         case Inception():
             return "; ".join(" -> ".join(map(notation, branch)) for branch in operation.branches)
+        case Residual():
+            edge = "" if operation.activate else ", no ReLU"
+            return f"x + {operation.scale:g} ({notation(Inception(operation.branches))}{edge})"
 
 
 def _stride_and_edge(operation: Conv | Pool) -> str:

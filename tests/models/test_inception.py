@@ -1,6 +1,7 @@
 """The fused Inception module against its plain form, and the plain form against straight Flax."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inception_jax.models.inception import InceptionModule
-from inception_jax.models.layers import BatchNormSpec, Style
-from inception_jax.models.table import Operation, avg_pool, conv, inception, max_pool, split
+from inception_jax.models.layers import BatchNormSpec, ConvNorm, Style
+from inception_jax.models.table import Operation, avg_pool, conv, inception, max_pool, residual, split
 
 KERNELS = st.sampled_from([1, 3, 5, (1, 3), (3, 1), (1, 7), (7, 1)])
 FEATURES = st.sampled_from([1, 3, 8])
@@ -159,3 +160,33 @@ def test_one_parameter_entry_for_each_convolution_whatever_is_fused():
         "branch2_conv0_1x1",
     }
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), *trees))
+
+
+def test_an_unscaled_residual_block_adds_its_branches_and_a_block_of_scale_0_is_the_identity():
+    x = jax.random.normal(jax.random.key(0), (2, 5, 5, 16))
+    branches = [conv(8)], [conv(8), conv(8, 3)]
+    outputs = {}
+    for scale in (0.0, 0.5, 1.0):
+        module = InceptionModule(residual(*branches, scale=scale, activate=False), Style(norm=None))
+        variables = module.init(jax.random.key(1), x, False)
+        outputs[scale] = module.apply(variables, x, False)
+    assert (outputs[0.0] == x).all()
+    assert jnp.abs(outputs[1.0] - x).max() > 0.1
+    np.testing.assert_allclose(outputs[0.5] - x, (outputs[1.0] - x) / 2, atol=1e-5)
+    activated = InceptionModule(residual(*branches, scale=1.0), Style(norm=None)).apply(variables, x, False)
+    np.testing.assert_array_equal(activated, nn.relu(outputs[1.0]))
+    assert jax.tree.map(jnp.shape, variables["params"])["up"] == {"kernel": (1, 1, 16, 16), "bias": (16,)}
+
+
+def test_a_separable_convolution_is_a_filter_bank_on_each_channel_then_a_product():
+    unit = ConvNorm(conv(6, 3, 2, multiplier=4, norm=False), Style(norm=None, activation=lambda x: x), 3)
+    x = jax.random.normal(jax.random.key(0), (1, 7, 7, 3))
+    variables: Any = unit.init(jax.random.key(1), x, False)
+    depthwise, kernel = (np.asarray(variables["params"][name]) for name in ("depthwise", "kernel"))
+    assert depthwise.shape == (3, 3, 1, 12)
+    assert kernel.shape == (1, 1, 12, 6)
+    filters = depthwise.reshape(3, 3, 3, 4)  # height, width, input channel, multiplier
+    dense = np.einsum("hwim,imo->hwio", filters, kernel.reshape(3, 4, 6))
+    want: Any = nn.Conv(6, (3, 3), (2, 2), use_bias=False).apply({"params": {"kernel": dense}}, x)
+    got: Any = unit.apply(variables, x, False)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)

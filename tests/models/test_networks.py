@@ -8,17 +8,31 @@ from inception_jax import models
 from inception_jax.models.cost import costs, count_parameters
 from inception_jax.models.network import abstract_variables, is_too_small
 
-# (name, variant, auxiliary heads) -> parameters of the reference table, section 0
-PARAMETERS = {
-    ("googlenet", "paper", False): 6_998_552,
-    ("googlenet", "paper", True): 13_378_280,
-    ("inception_v3", "slim", False): 23_817_352,
-    ("inception_v3", "slim", True): 27_143_152,
-    ("inception_v3", "torchvision", False): 23_834_568,
-    ("inception_v3", "torchvision", True): 27_161_264,
+# (name, variant, options) -> parameters without and with auxiliary heads, and multiply-adds in millions, of the
+# reference's section 0; None where it gives none
+REFERENCE = {
+    ("googlenet", "paper", ()): (6_998_552, 13_378_280, 1_583),
+    ("googlenet", "caffe", ()): (6_998_552, 13_378_280, 1_583),
+    ("googlenet", "slim", ()): (6_617_624, None, 1_498),
+    ("googlenet", "torchvision", ()): (6_624_904, 13_004_888, 1_498),
+    ("bn_inception", "paper", ()): (11_278_528, None, 1_949),
+    ("bn_inception", "slim", ()): (11_178_336, None, 1_935),
+    ("inception_v2", "table1", ()): (25_954_248, None, 6_353),
+    ("inception_v2", "four_modules", ()): (24_263_240, None, 5_865),
+    ("inception_v3", "slim", ()): (23_817_352, 27_143_152, 5_713),
+    ("inception_v3", "torchvision", ()): (23_834_568, 27_161_264, 5_713),
+    ("inception_v4", "slim", ()): (42_648_232, 46_006_800, 12_254),
+    ("inception_v4", "timm", (("heads", True),)): (42_679_816, 46_039_280, 12_254),
+    ("inception_v4", "paper", ()): (42_648_232, None, 12_254),
+    ("inception_resnet_v1", "paper", ()): (22_742_808, None, 6_206),
+    ("inception_resnet_v1", "paper", (("bn_scale", True),)): (22_756_328, None, 6_206),
+    ("inception_resnet_v1", "facenet", (("bn_scale", True),)): (24_357_096, None, 6_309),
+    ("inception_resnet_v2", "slim", ()): (55_813_192, 59_179_952, 13_156),
+    ("inception_resnet_v2", "timm", (("heads", True),)): (55_843_464, 59_211_120, 13_156),
+    ("inception_resnet_v2", "paper", (("bn_scale", True), ("heads", True))): (32_433_928, 35_809_776, 9_258),
 }
 
-# sections 2 and 5 of the reference: endpoint -> (height = width, channels)
+# sections 2 to 8 of the reference: endpoint -> (height = width, channels)
 ENDPOINTS = {
     "googlenet": {
         "conv1": (112, 64),
@@ -59,6 +73,77 @@ ENDPOINTS = {
         "mixed_7a": (8, 1280),
         "mixed_7b": (8, 2048),
         "mixed_7c": (8, 2048),
+    },
+    "bn_inception": {
+        "conv1": (112, 64),
+        "pool1": (56, 64),
+        "conv2_reduce": (56, 64),
+        "conv2": (56, 192),
+        "pool2": (28, 192),
+        "inception_3a": (28, 256),
+        "inception_3b": (28, 320),
+        "inception_3c": (14, 576),
+        "inception_4a": (14, 576),
+        "inception_4b": (14, 576),
+        "inception_4c": (14, 608),
+        "inception_4d": (14, 608),
+        "inception_4e": (7, 1056),
+        "inception_5a": (7, 1024),
+        "inception_5b": (7, 1024),
+    },
+    "inception_v2": {
+        "conv1": (149, 32),
+        "conv2": (147, 32),
+        "conv3": (147, 64),
+        "pool1": (73, 64),
+        "conv4": (71, 80),
+        "conv5": (35, 192),
+        "conv6": (35, 288),
+        **{f"mixed_5{letter}": (35, 288) for letter in "bcd"},
+        **{f"mixed_6{letter}": (17, 768) for letter in "abcdef"},
+        "mixed_7a": (8, 1280),
+        "mixed_7b": (8, 2048),
+        "mixed_7c": (8, 2048),
+    },
+    "inception_v4": {
+        "conv2d_1a": (149, 32),
+        "conv2d_2a": (147, 32),
+        "conv2d_2b": (147, 64),
+        "mixed_3a": (73, 160),
+        "mixed_4a": (71, 192),
+        **{f"mixed_5{letter}": (35, 384) for letter in "abcde"},
+        **{f"mixed_6{letter}": (17, 1024) for letter in "abcdefgh"},
+        **{f"mixed_7{letter}": (8, 1536) for letter in "abcd"},
+    },
+    "inception_resnet_v1": {
+        "conv2d_1a": (149, 32),
+        "conv2d_2a": (147, 32),
+        "conv2d_2b": (147, 64),
+        "max_pool_3a": (73, 64),
+        "conv2d_3b": (73, 80),
+        "conv2d_4a": (71, 192),
+        "conv2d_4b": (35, 256),
+        **{f"block35_{n}": (35, 256) for n in range(1, 6)},
+        "mixed_6a": (17, 896),
+        **{f"block17_{n}": (17, 896) for n in range(1, 11)},
+        "mixed_7a": (8, 1792),
+        **{f"block8_{n}": (8, 1792) for n in range(1, 6)},
+    },
+    "inception_resnet_v2": {
+        "conv2d_1a": (149, 32),
+        "conv2d_2a": (147, 32),
+        "conv2d_2b": (147, 64),
+        "max_pool_3a": (73, 64),
+        "conv2d_3b": (73, 80),
+        "conv2d_4a": (71, 192),
+        "max_pool_5a": (35, 192),
+        "mixed_5b": (35, 320),
+        **{f"block35_{n}": (35, 320) for n in range(1, 11)},
+        "mixed_6a": (17, 1088),
+        **{f"block17_{n}": (17, 1088) for n in range(1, 21)},
+        "mixed_7a": (8, 2080),
+        **{f"block8_{n}": (8, 2080) for n in range(1, 11)},
+        "conv2d_7b": (8, 1536),
     },
 }
 
@@ -101,11 +186,21 @@ def abstract(network, size, batch=1):
     return abstract_variables(network, jax.ShapeDtypeStruct((batch, size, size, 3), jnp.float32))
 
 
-@pytest.mark.parametrize(("name", "variant", "aux"), PARAMETERS)
-def test_parameter_counts(name, variant, aux):
-    network = models.create(name, variant=variant, aux=aux)
-    size = models.architecture(name, variant).input_size
-    assert count_parameters(abstract(network, size)["params"]) == PARAMETERS[name, variant, aux]
+@pytest.mark.parametrize(("name", "variant", "options"), REFERENCE)
+def test_totals_equal_the_reference(name, variant, options):
+    main, with_heads, millions = REFERENCE[name, variant, options]
+    table = costs(models.create(name, variant=variant, **dict(options)), models.architecture(name, variant).input_size)
+    used = [cost for cost in table if not cost.name.startswith("aux")]
+    assert sum(cost.parameters for cost in used) == main
+    assert round(sum(cost.multiply_adds for cost in used) / 1e6) == pytest.approx(millions, abs=0.5)
+    if with_heads:
+        assert sum(cost.parameters for cost in table) == with_heads
+
+
+def test_every_variant_is_in_the_reference_or_has_a_reason():
+    listed = {(name, variant) for name, variant, _ in REFERENCE}
+    every = {(name, variant) for name in models.names() for variant in models.variants(name)}
+    assert every - listed == {("googlenet", "naive")}  # no paper or code has this whole network
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
@@ -153,6 +248,7 @@ def test_smallest_input_is_legal_and_one_less_is_not():
     [
         ("googlenet", 32, jnp.bfloat16, {"stem_pools": 0}),
         ("inception_v3", 75, jnp.float32, {"stem_stride": 1, "stem_pools": 1}),
+        ("bn_inception", 16, jnp.float32, {}),
     ],
 )
 def test_narrow_networks_train_on_small_images(name, size, dtype, options):
