@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inception_jax.cli.config_flags import add_config_argument, load_config
 from inception_jax.cli.trained import add_trained_arguments, load
-from inception_jax.config import ConfigError
+from inception_jax.config import Config, ConfigError, difference, flatten
 from inception_jax.data.sources import open_source
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.evaluation.evaluator import evaluate
@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Counts every image of the split once and prints the result."""
     workdir: Path = arguments.workdir
-    config = load_config(arguments.config_flags, base=read_config(workdir))
+    trained_config = read_config(workdir)
+    config = load_config(arguments.config_flags, base=trained_config)
+    _require_only_data_changes(trained_config, config)
     split = arguments.split or config.data.eval_split
     source = open_source(config.data.source, split, config.data.data_dir)
     mesh = make_mesh()
@@ -40,3 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     row = {"run": str(workdir), "step": trained.step, "data": config.data.source, "split": split, **result}
     print(render([row], list(row), arguments.format))
     return 0
+
+
+def _require_only_data_changes(trained: Config, asked: Config) -> None:
+    """Raises ConfigError for a change that an evaluation would not heed."""
+    changes = difference(flatten(trained), flatten(asked))
+    ignored = [name for name in changes if not name.startswith("data.")]
+    if ignored:
+        raise ConfigError(
+            f"config.{ignored[0]} was {changes[ignored[0]][0]!r} when the run was trained and cannot be changed "
+            "to evaluate it; config.data.* and config.evaluation.* can"
+        )

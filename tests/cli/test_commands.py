@@ -132,6 +132,7 @@ def test_evaluate_takes_another_split_and_other_batches(workdir, capsys):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
+        (["--config.model.width=0.5"], "config.model.width was 0.05"),
         (["--checkpoint=5"], "has no checkpoint of step 5; it has 6"),
         (["--split=tset"], "digits has no split 'tset'"),
         (["--config.data.eval_crop=2"], "config.data.eval_crop must lie in [0.01, 1], got 2.0"),
