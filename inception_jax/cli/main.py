@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{parsed.command} takes no --config")
     parsed.config_flags = config_flags
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("absl").setLevel(logging.ERROR)  # orbax warns of what read-only means each time one is opened
     try:
         with warnings.catch_warnings():  # the caller's own way of showing them comes back
             warnings.showwarning = _show_warning
