@@ -21,21 +21,20 @@ class AuxiliaryHead:
     logits_stddev: float = 0.01
 
 
-def googlenet_head(name: str, after: str, *, adaptive: bool = False, dropout: float = 0.7) -> AuxiliaryHead:
+def googlenet_head(name: str, after: str, *, adaptive: bool = False) -> AuxiliaryHead:
     """Section 5 of arXiv 1409.4842: average pool 5x5/3, 1x1 to 128, fully connected 1024.
 
     Args:
       name: of the head's parameters.
       after: the row it taps.
       adaptive: torchvision's pool to 4x4, whatever the map.
-      dropout: share dropped before the logits.
     """
     rows: tuple[Row, ...] = (
         ("pool", AdaptiveAvgPool(4) if adaptive else avg_pool(5, 3, "VALID")),
         ("conv", conv(128)),
         ("fc", conv(1024, WHOLE_MAP, padding="VALID", norm=False)),
     )
-    return AuxiliaryHead(name, after, rows, dropout)
+    return AuxiliaryHead(name, after, rows, dropout=0.7)
 
 
 def inception_v3_head(name: str, after: str) -> AuxiliaryHead:

@@ -46,6 +46,8 @@ def module_35() -> Inception:
 
 def build(options: Options) -> Architecture:
     """Table 1, from the 3x3 that replace the 7x7 convolution on."""
+    if not 2 <= options.modules_17 <= 7:
+        raise ValueError(f"option modules_17 of inception_v2 must be 2 to 7, got {options.modules_17}")
     v3 = V3Options()
     widths = (128, *(160 for _ in range(options.modules_17 - 2)), 192)
     names = [f"mixed_6{letter}" for letter, _ in zip("bcdefgh", widths, strict=False)]

@@ -293,6 +293,7 @@ def test_a_feature_extractor_has_no_classifier():
             "no option of googlenet is called 'stem_strid'; did you mean stem_stride?",
         ),
         ({"name": "inception_v3", "bn_scale": 1}, "option bn_scale of inception_v3 must be bool, got 1"),
+        ({"name": "inception_v2", "modules_17": 1}, "option modules_17 of inception_v2 must be 2 to 7, got 1"),
         ({"name": "googlenet", "num_classes": -1}, "num_classes must be 0 or more, got -1"),
         ({"name": "googlenet", "width": 0.0}, r"width must lie in \(0, 8\], got 0.0"),
     ],
