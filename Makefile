@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 COVERAGE := --cov --cov-report=term
 
-.PHONY: quickstart test test-all lint types imports docs-code clean
+.PHONY: quickstart test test-all lint types imports docs docs-code clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/inception-jax train --config=experiments/quickstart/digits.py --workdir=runs/digits
@@ -28,6 +28,10 @@ types: $(VENV)/.installed-test
 
 imports: $(VENV)/.installed-test
 	$(BIN)/lint-imports
+
+# docs/networks.md from the networks themselves; a test compares them.
+docs: $(VENV)/.installed-test
+	$(BIN)/python docs/generate.py
 
 docs-code: $(VENV)/.installed-test
 	$(BIN)/pytest tests/test_docs.py

@@ -55,6 +55,8 @@ class Model:
     bn_group_size: int = _number(32, 0, 2**20, "images that share batch statistics; 0: the whole batch")
     bn_decay: float | None = _number(None, 0.0, 1.0, "decay of the running statistics; None: the network's own")  # type: ignore[arg-type]
     dtype: str = _choice("float32", ("float32", "bfloat16"), "of activations; parameters are float32")
+    remat: int = _number(0, 0, 99, "stages, from the images on, that are computed again for the backward pass")
+    scan: bool = _value(False, "run equal blocks in a row as one loop; not for CPU, which is slow at it")
     options: dict[str, Any] = field(
         default_factory=dict, metadata={"doc": "options of that network, checked by the registry"}
     )

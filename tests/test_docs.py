@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -168,3 +169,8 @@ def test_a_wrong_command_is_noticed(command, message):
 
 def test_help_is_read_from_this_environment():
     assert os.access(Path(sys.executable).with_name("inception-jax"), os.X_OK)
+
+
+def test_the_page_of_networks_is_what_the_networks_say():
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["page"]
+    assert (ROOT / "docs" / "networks.md").read_text() == page(), "run `make docs`"

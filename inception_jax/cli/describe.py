@@ -40,15 +40,19 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config_flags) if arguments.config_flags else _config_of(arguments)
     model, size = config.model, config.data.image_size
     network = build_network(config, arguments.num_classes)
-    published = models.architecture(model.name, model.variant, **model.options).published
+    arch = models.architecture(model.name, model.variant, **model.options)
+    as_printed = model.width == 1 and size == arch.input_size and not arguments.config_flags
+    published = arch.published if as_printed else {}
     rows = [_row(cost, network, published.get(cost.name, {})) for cost in costs(network, size)]
     rows += [_total("total, as used", network, size, published.get("total", {}), heads=False)]
     if network.heads:
         rows += [_total("total, in training", network, size, {}, heads=True)]
     print(render(rows, COLUMNS, arguments.format))
     if arguments.format == "table":
-        shown = f"{model.name} {model.variant or models.variants(model.name)[0]}"
-        print(f"\n{shown}, width {model.width:g}, {size}x{size}x3; smallest input {models.smallest_input(network)}")
+        shown = f"{model.name} {model.variant or next(iter(models.variants(model.name)))}"
+        print(
+            f"\n{shown}, width {model.width:g}, {size}x{size}x3; smallest input {models.smallest_input(network.rows)}"
+        )
     return 0
 
 
@@ -70,7 +74,7 @@ def _row(cost: Cost, network: models.Network, published: dict[str, str]) -> dict
     operations = dict(network.rows) | {head.name: head for head in network.heads}
     match operations.get(cost.name):
         case None:
-            operation = f"linear {network.num_classes}"
+            operation = f"linear {cost.shape[0]}" if cost.shape else None
         case models.AuxiliaryHead() as head:
             operation = f"(on {head.after}) " + " -> ".join(notation(operation) for _, operation in head.rows)
         case row:
@@ -78,7 +82,7 @@ def _row(cost: Cost, network: models.Network, published: dict[str, str]) -> dict
     return {
         "layer": cost.name,
         "operation": operation,
-        "output": "x".join(map(str, cost.shape)),
+        "output": "x".join(map(str, cost.shape)) or None,
         "parameters": cost.parameters,
         "multiply_adds": cost.multiply_adds,
         "paper_params": published.get("params"),
@@ -89,4 +93,4 @@ def _row(cost: Cost, network: models.Network, published: dict[str, str]) -> dict
 def _total(name: str, network: models.Network, size: int, published: dict[str, str], *, heads: bool) -> dict[str, Any]:
     counted = costs(network if heads else network.clone(heads=()), size)
     whole = Cost(name, (), sum(c.parameters for c in counted), sum(c.multiply_adds for c in counted))
-    return _row(whole, network, published) | {"operation": None, "output": None}
+    return _row(whole, network, published)

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from inception_jax.models.network import Network, abstract_variables
+from inception_jax.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Cost:
     """What one row of a network costs for one image.
 
     Attributes:
-      name: the row, an auxiliary head or `logits`.
-      shape: of the output, without the batch: (H, W, C), or (classes,).
+      name: the row, an auxiliary head, `bottleneck` or `logits`.
+      shape: of the output, without the batch: (H, W, C), or (C,).
       parameters: trainable numbers.
       multiply_adds: of convolutions and linear layers; pools and normalisation are not counted.
     """
@@ -37,15 +37,14 @@ def costs(network: Network, size: int) -> list[Cost]:
     Raises:
       MapTooSmall: the network does not accept that size.
     """
-    network = network.clone(style=replace(network.style, fused=False))
+    network = network.clone(style=replace(network.style, fused=False), remat=0, scan=False)
     images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    variables = abstract_variables(network, images)
-    closed, out = jax.make_jaxpr(_train_forward(network), return_shape=True)(variables, images)
+    closed, (out, variables) = jax.make_jaxpr(network.init_with_output, return_shape=True)(jax.random.key(0), images)
+    parameters = {name: count_parameters(tree) for name, tree in variables["params"].items()}
     macs: Counter[str] = Counter()
     for path, count in _multiply_adds(closed.jaxpr):
-        if len(path) > 1:  # a layer with parameters; operations of the network itself have none
-            macs[path[1]] += count
-    parameters = {name: count_parameters(tree) for name, tree in variables["params"].items()}
+        if row := next((part for part in path if part in parameters), None):  # else a product without weights: LRN
+            macs[row] += count
     heads = {head.after: head.name for head in network.heads}
     rows = []
     for name, _ in network.rows:
@@ -53,6 +52,8 @@ def costs(network: Network, size: int) -> list[Cost]:
         if name in heads:
             head = heads[name]
             rows.append(Cost(head, (network.num_classes,), parameters[head], macs[head]))
+    if network.embedding:
+        rows.append(Cost("bottleneck", (network.embedding,), parameters["bottleneck"], macs["bottleneck"]))
     if network.num_classes:
         rows.append(Cost("logits", (network.num_classes,), parameters["logits"], macs["logits"]))
     return rows
@@ -61,14 +62,6 @@ def costs(network: Network, size: int) -> list[Cost]:
 def count_parameters(tree: Any) -> int:
     """How many numbers the leaves of `tree` hold."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
-
-
-def _train_forward(network: Network) -> Any:
-    def forward(variables: Any, images: jax.Array) -> Any:
-        rngs = {"dropout": jax.random.key(0)}
-        return network.apply(variables, images, train=True, rngs=rngs, mutable=["batch_stats"])[0]
-
-    return forward
 
 
 def _multiply_adds(jaxpr: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:

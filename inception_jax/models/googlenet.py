@@ -1,14 +1,23 @@
-"""GoogLeNet, also called Inception-v1: Going Deeper with Convolutions, arXiv 1409.4842, table 1."""
+"""GoogLeNet, also called Inception-v1: Going Deeper with Convolutions, arXiv 1409.4842, table 1.
+
+The table's column of parameters counts in units of 1024, and several of its rows do not match their own channel
+counts, which every implementation follows. The paper says 12 times fewer parameters than AlexNet, 5 million; its
+layers have 7.0 million, and 13.4 million while the two auxiliary classifiers are there. slim and torchvision
+have 3x3 where the paper has 5x5 (torchvision's source calls it a known bug that is kept for its weights).
+
+The cost of a module without reductions, on a 28x28x256 map with 128 1x1, 192 3x3 and 96 5x5 filters, is 854,196,224
+multiply-adds for 672 channels. Reductions to 64 channels bring it to 271,351,808; the 358 million often printed
+for that counts the 3x3 term twice.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-
-import flax.linen as nn
+from typing import Literal
 
 from inception_jax.models.auxiliary import googlenet_head
-from inception_jax.models.layers import BatchNormSpec, he_normal
-from inception_jax.models.network import Architecture
+from inception_jax.models.layers import INITIALIZERS, BatchNormSpec
+from inception_jax.models.network import Architecture, Variant
 from inception_jax.models.table import Inception, LocalResponseNorm, Padding, Row, conv, inception, max_pool
 
 
@@ -19,6 +28,7 @@ class Options:
     Attributes:
       batch_norm: batch norm behind every convolution in place of biases and local response norm.
       bn_scale: the batch norm has a gamma.
+      bn_decay: of the running statistics.
       third_kernel: side of the third branch's convolution: the paper's 5; slim and torchvision have 3.
       heads: the two auxiliary classifiers.
       adaptive_heads: they pool to 4x4 whatever the map, as torchvision's.
@@ -26,7 +36,8 @@ class Options:
       ceil_pools: pools between stages start at the first pixel and round their size up (Caffe, torch), and
         conv1 is padded by 3 on every side. TensorFlow's SAME puts the odd pixel behind, one pixel off.
       dropout: share dropped before the classifier.
-      caffe_init: Xavier kernels and biases of 0.2.
+      kernel_init: initial weights of the convolutions; the paper does not give them.
+      bias_init: initial biases.
       naive: modules without reductions (figure 2a), whose width grows from one to the next.
       stem_stride: stride of conv1; 1 for low-resolution input (as Rethinking, section 8).
       stem_pools: max pools kept of the two in the stem; fewer for low-resolution input.
@@ -34,26 +45,52 @@ class Options:
 
     batch_norm: bool = False
     bn_scale: bool = False
+    bn_decay: float = 0.9997
     third_kernel: int = 5
     heads: bool = True
     adaptive_heads: bool = False
     last_pool: int = 3
     ceil_pools: bool = False
     dropout: float = 0.4
-    caffe_init: bool = False
+    kernel_init: Literal["he", "xavier", "normal_0.01", "normal_0.1"] = "he"
+    bias_init: float = 0.0
     naive: bool = False
     stem_stride: int = 2
     stem_pools: int = 2
 
 
 PAPER = Options()
-SLIM = Options(batch_norm=True, third_kernel=3, heads=False, last_pool=2, dropout=0.2)
+SLIM = Options(batch_norm=True, third_kernel=3, heads=False, last_pool=2, dropout=0.2, kernel_init="normal_0.01")
 VARIANTS = {
-    "paper": PAPER,
-    "caffe": replace(PAPER, ceil_pools=True, caffe_init=True),
-    "slim": SLIM,
-    "torchvision": replace(SLIM, bn_scale=True, heads=True, adaptive_heads=True, ceil_pools=True),
-    "naive": replace(PAPER, naive=True),
+    "paper": Variant(
+        PAPER,
+        "Table 1 with a true 5x5, biases, local response normalisation where the schematic has it, and two auxiliary "
+        "classifiers. conv1 is a dense 7x7, as in all public code: the table's 2.7K weights and 34M operations are "
+        "those of a separable one, which the paper does not mention.",
+    ),
+    "caffe": Variant(
+        replace(PAPER, ceil_pools=True, kernel_init="xavier", bias_init=0.2),
+        "BVLC's form of the paper's network: pools that round their size up, conv1 padded alike on both sides, Xavier "
+        "weights, biases of 0.2. TensorFlow's SAME shifts these maps by a pixel.",
+        ("BVLC bvlc_googlenet", "ONNX model zoo GoogLeNet"),
+    ),
+    "slim": Variant(
+        SLIM,
+        "Batch norm without gamma for biases and local response normalisation, 3x3 where the paper has 5x5, a 2x2 last "
+        "pool, no auxiliary classifiers.",
+        ("TF-slim inception_v1",),
+    ),
+    "torchvision": Variant(
+        replace(SLIM, bn_scale=True, bn_decay=0.9, heads=True, adaptive_heads=True, ceil_pools=True),
+        "slim's form with gammas and Caffe's pools, and auxiliary classifiers that pool to 4x4 whatever the map. The "
+        "public weights of those are untrained.",
+        ("torchvision googlenet",),
+    ),
+    "naive": Variant(
+        replace(PAPER, naive=True),
+        "Modules without reductions (figure 2a), whose pool branch keeps every channel of its input: what the "
+        "reductions are there to prevent.",
+    ),
 }
 
 # Table 1's own columns. Its "params" count 1024s, and some rows do not match their channel counts.
@@ -70,7 +107,7 @@ PUBLISHED = {
     "inception_5a": {"params": "1072K", "ops": "54M"},
     "inception_5b": {"params": "1388K", "ops": "71M"},
     "logits": {"params": "1000K", "ops": "1M"},
-    "total": {"params": "5 M (12x fewer than AlexNet)", "ops": "1.5 G"},
+    "total": {"params": "5 M", "ops": "1.5 G"},
 }
 
 
@@ -129,9 +166,9 @@ def build(options: Options) -> Architecture:
         tuple(rows),
         heads if options.heads else (),
         dropout=options.dropout,
-        norm=BatchNormSpec(scale=options.bn_scale) if options.batch_norm else None,
+        norm=(BatchNormSpec(scale=options.bn_scale, decay=options.bn_decay) if options.batch_norm else None),
         input_size=224,
-        kernel_init=nn.initializers.glorot_uniform() if options.caffe_init else he_normal,
-        bias_init=0.2 if options.caffe_init else 0.0,
+        kernel_init=INITIALIZERS[options.kernel_init],
+        bias_init=options.bias_init,
         published={} if options.naive else PUBLISHED,
     )

@@ -1,18 +1,23 @@
 """Inception-ResNet-v1 and -v2: arXiv 1602.07261, figures 10 to 19.
 
+A block adds to its input what its branches make, brought back to the input's channels by a linear 1x1 with bias,
+scaled so that training is stable (section 3.3: 0.1 to 0.3), then a ReLU. There is no batch norm on the sum.
+
 The paper's figures of v2 print 1154 and 2048 channels behind the reductions; their own branches sum to
-1152 and 2144, which the paper variant has. Every public weight file of v2 fits the released form.
+1152 and 2144, which the paper variant has. Every public weight file of v2 fits the released form. The only common
+public code of v1 is facenet's, for faces.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from inception_jax.models import inception_v3, inception_v4
 from inception_jax.models.auxiliary import inception_v3_head
 from inception_jax.models.inception_v4 import reduction_a
-from inception_jax.models.layers import BatchNormSpec
-from inception_jax.models.network import Architecture
+from inception_jax.models.layers import INITIALIZERS, BatchNormSpec
+from inception_jax.models.network import Architecture, Variant
 from inception_jax.models.table import Inception, Operation, Row, avg_pool, conv, inception, max_pool, residual
 
 Branches = tuple[list[Operation], ...]
@@ -26,15 +31,23 @@ class V1Options:
       scale_35: residual scaling of the 35x35 blocks; the paper says 0.1 to 0.3 (section 3.3).
       scale_17: of the 17x17 blocks.
       scale_8: of the 8x8 blocks.
-      bn_scale: batch norm has a gamma.
+      bn_scale: batch norm has a gamma (facenet-pytorch); facenet's own code has none.
+      bn_decay: of the running statistics.
       last_linear: a sixth 8x8 block, of scale 1 and without activation, as in facenet.
+      embedding: size of a normalised linear layer before the classifier, facenet's "Bottleneck"; 0: none.
+      input_size: pixels of a side that the variant is meant for.
+      kernel_init: initial weights of the convolutions.
     """
 
     scale_35: float = 0.17
     scale_17: float = 0.10
     scale_8: float = 0.20
     bn_scale: bool = False
+    bn_decay: float = 0.9997
     last_linear: bool = False
+    embedding: int = 0
+    input_size: int = 299
+    kernel_init: Literal["he", "xavier", "normal_0.01", "normal_0.1"] = "he"
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,9 @@ class V2Options:
       scale_17: of the 17x17 blocks.
       scale_8: of the 8x8 blocks.
       bn_scale: batch norm has a gamma (timm); slim and Keras have none.
+      bn_decay: of the running statistics.
       heads: slim's auxiliary classifier on the last 17x17 block; the paper's figures show none.
+      kernel_init: initial weights of the convolutions.
     """
 
     released: bool = True
@@ -56,14 +71,42 @@ class V2Options:
     scale_17: float = 0.10
     scale_8: float = 0.20
     bn_scale: bool = False
+    bn_decay: float = 0.9997
     heads: bool = True
+    kernel_init: Literal["he", "xavier", "normal_0.01", "normal_0.1"] = "he"
 
 
-V1_VARIANTS = {"paper": V1Options(), "facenet": V1Options(last_linear=True)}
+V1_VARIANTS = {
+    "paper": Variant(
+        V1Options(),
+        "5, 10 and 5 blocks (figure 15). The paper states residual scaling as 0.1 to 0.3; facenet's constants are the "
+        "default here.",
+    ),
+    "facenet": Variant(
+        V1Options(last_linear=True, bn_decay=0.995, embedding=512, input_size=160, kernel_init="xavier"),
+        "A sixth 8x8 block without scaling or activation, and a batch-normalised linear layer to 512 numbers, of unit "
+        "length in `embedding`, before the classifier. facenet-pytorch's weights have gammas (`bn_scale`).",
+        ("facenet", "facenet-pytorch (bn_scale)"),
+    ),
+}
 V2_VARIANTS = {
-    "slim": V2Options(),
-    "timm": V2Options(bn_scale=True, heads=False),
-    "paper": V2Options(released=False, heads=False),
+    "slim": Variant(
+        V2Options(kernel_init="xavier"),
+        "The released network, which all public weights fit: the stem of Inception-v3 and one more module, 10, 20 and "
+        "10 blocks of which the last is neither scaled nor activated, and a last 1x1 to 1536 channels.",
+        ("TF-slim inception_resnet_v2", "Keras InceptionResNetV2"),
+    ),
+    "timm": Variant(
+        V2Options(bn_scale=True, bn_decay=0.9, heads=False),
+        "The same layers with gammas and no auxiliary classifier.",
+        ("timm inception_resnet_v2.*",),
+    ),
+    "paper": Variant(
+        V2Options(released=False, heads=False),
+        "The paper's figures: the stem of Inception-v4, 5, 10 and 5 blocks, 1152 and 2144 channels where the figures "
+        "print 1154 and 2048. It costs three quarters of what the paper says, Inception-v4's cost; the released one "
+        "agrees with that.",
+    ),
 }
 
 # The blocks' branches; each ends in a linear 1x1 to the channels of its input.
@@ -113,8 +156,16 @@ def build_v1(options: V1Options) -> Architecture:
     ]
     if options.last_linear:
         rows += [linear_block(6, C_V1)]
-    norm = BatchNormSpec(scale=options.bn_scale)
-    return Architecture(tuple(rows), heads=(), dropout=0.2, norm=norm, input_size=299)
+    return Architecture(
+        tuple(rows),
+        heads=(),
+        dropout=0.2,
+        norm=BatchNormSpec(scale=options.bn_scale, decay=options.bn_decay),
+        input_size=options.input_size,
+        kernel_init=INITIALIZERS[options.kernel_init],
+        embedding=options.embedding,
+        published={"total": {"ops": "about Inception-v3's"}},
+    )
 
 
 def build_v2(options: V2Options) -> Architecture:
@@ -148,6 +199,8 @@ def build_v2(options: V2Options) -> Architecture:
         tuple(rows),
         heads=(inception_v3_head("aux", f"block17_{b}"),) if options.heads else (),
         dropout=0.2,
-        norm=BatchNormSpec(scale=options.bn_scale),
+        norm=BatchNormSpec(scale=options.bn_scale, decay=options.bn_decay),
         input_size=299,
+        kernel_init=INITIALIZERS[options.kernel_init],
+        published={"total": {"ops": "about Inception-v4's"}},
     )

@@ -1,16 +1,19 @@
 """Inception-v3 as released: Rethinking the Inception Architecture, arXiv 1512.00567.
 
 Rows carry the names of the released code. Where it and the paper disagree, the released form is
-built: a true 5x5 in the 35x35 modules, 256 channels out of the first, four modules at 17x17.
+built: a true 5x5 in the 35x35 modules, 256 channels out of the first, four modules at 17x17. The paper prints
+4.8 G operations and "5 billion"; the released network has 5.7 G multiply-adds. The name also stands for a recipe:
+RMSProp, label smoothing, and batch norm in the auxiliary classifier.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from inception_jax.models.auxiliary import inception_v3_head
-from inception_jax.models.layers import BatchNormSpec
-from inception_jax.models.network import Architecture
+from inception_jax.models.layers import INITIALIZERS, BatchNormSpec
+from inception_jax.models.network import Architecture, Variant
 from inception_jax.models.table import Inception, Row, avg_pool, conv, inception, max_pool, split
 
 
@@ -20,18 +23,48 @@ class Options:
 
     Attributes:
       bn_scale: batch norm has a gamma (torchvision, timm); slim and Keras have none.
+      bn_decay: of the running statistics.
       count_padding: average pools count the border's zeros (torchvision, timm); slim and Keras do not.
       stem_stride: stride of the first convolution: 1 for 151 pixels and below (section 8).
       stem_pools: max pools kept of the two in the stem: 1 for 79 pixels and below (section 8).
+      input_size: pixels of a side that the variant is meant for.
+      dropout: share dropped before the classifier.
+      kernel_init: initial weights of the convolutions.
     """
 
     bn_scale: bool = False
+    bn_decay: float = 0.9997
     count_padding: bool = False
     stem_stride: int = 2
     stem_pools: int = 2
+    input_size: int = 299
+    dropout: float = 0.2
+    kernel_init: Literal["he", "xavier", "normal_0.01", "normal_0.1"] = "he"
 
 
-VARIANTS = {"slim": Options(), "torchvision": Options(bn_scale=True, count_padding=True)}
+SLIM = Options()
+VARIANTS = {
+    "slim": Variant(
+        SLIM,
+        "The released network as TensorFlow and Keras have it: batch norm without gamma, average pools that leave the "
+        "border out. Keras' weights come without the auxiliary classifier.",
+        ("TF-slim inception_v3", "Keras InceptionV3"),
+    ),
+    "torchvision": Variant(
+        Options(bn_scale=True, bn_decay=0.9, count_padding=True, dropout=0.5, kernel_init="normal_0.1"),
+        "The same layers with gammas and average pools that count the border's zeros, in torchvision and timm.",
+        ("torchvision inception_v3", "timm inception_v3.*"),
+    ),
+    "low_resolution_151": Variant(
+        replace(SLIM, stem_stride=1, input_size=151),
+        "Table 2's middle row: images of 151 pixels, no stride in the first convolution.",
+    ),
+    "low_resolution_79": Variant(
+        replace(SLIM, stem_stride=1, stem_pools=1, input_size=79),
+        "Table 2's first row: images of 79 pixels, no stride in the first convolution and no pool behind the first "
+        "three. Its third row, 299 pixels, is the network as it is.",
+    ),
+}
 
 
 def module_35(project: int, options: Options) -> Inception:
@@ -116,8 +149,9 @@ def build(options: Options) -> Architecture:
     return Architecture(
         tuple(rows),
         heads=(inception_v3_head("aux", "mixed_6e"),),
-        dropout=0.2,
-        norm=BatchNormSpec(scale=options.bn_scale),
-        input_size=299,
+        dropout=options.dropout,
+        norm=BatchNormSpec(scale=options.bn_scale, decay=options.bn_decay),
+        input_size=options.input_size,
+        kernel_init=INITIALIZERS[options.kernel_init],
         published={"total": {"params": "< 25 M", "ops": "5 billion (table 3: 4.8 G)"}},
     )

@@ -1,4 +1,8 @@
-"""Inception-v4: arXiv 1602.07261, figure 9. Rows carry the names of the released code (slim, timm)."""
+"""Inception-v4: arXiv 1602.07261, figure 9. Rows carry the names of the released code (slim, timm).
+
+The paper prints no cost. Slim and timm have the same layers and turn the order of the asymmetric convolutions that
+code after the paper's figures has, which changes no count but makes weights of one useless to the other.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 
 from inception_jax.models.auxiliary import inception_v3_head
 from inception_jax.models.layers import BatchNormSpec
-from inception_jax.models.network import Architecture
+from inception_jax.models.network import Architecture, Variant
 from inception_jax.models.table import Inception, Row, avg_pool, conv, inception, max_pool, split
 
 
@@ -16,6 +20,7 @@ class Options:
 
     Attributes:
       bn_scale: batch norm has a gamma (timm); slim has none.
+      bn_decay: of the running statistics.
       paper_order: the order of asymmetric convolutions that code after the paper's figures has: 7x1 first
         in the stem, 1x7 first in Inception-B's long branch, 1x3 first in Inception-C. Slim and timm turn
         each of them.
@@ -23,14 +28,27 @@ class Options:
     """
 
     bn_scale: bool = False
+    bn_decay: float = 0.9997
     paper_order: bool = False
     heads: bool = True
 
 
 VARIANTS = {
-    "slim": Options(),
-    "timm": Options(bn_scale=True, heads=False),
-    "paper": Options(paper_order=True, heads=False),
+    "slim": Variant(
+        Options(),
+        "The released network with slim's auxiliary classifier on the last 17x17 module; no gamma.",
+        ("TF-slim inception_v4",),
+    ),
+    "timm": Variant(
+        Options(bn_scale=True, bn_decay=0.9, heads=False),
+        "The same layers with gammas and no auxiliary classifier.",
+        ("timm inception_v4.*",),
+    ),
+    "paper": Variant(
+        Options(paper_order=True, heads=False),
+        "The asymmetric convolutions in the order of code that follows the paper's figures; counts do not change, "
+        "weights do not carry over.",
+    ),
 }
 
 TALL, WIDE = (7, 1), (1, 7)
@@ -119,6 +137,6 @@ def build(options: Options) -> Architecture:
         rows,
         heads=(inception_v3_head("aux", "mixed_6h"),) if options.heads else (),
         dropout=0.2,
-        norm=BatchNormSpec(scale=options.bn_scale),
+        norm=BatchNormSpec(scale=options.bn_scale, decay=options.bn_decay),
         input_size=299,
     )

@@ -13,13 +13,29 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from inception_jax.models.table import AdaptiveAvgPool, Conv, LocalResponseNorm, Padding, Pool, scaled
+from inception_jax.models.geometry import MapTooSmall
+from inception_jax.models.table import (
+    AdaptiveAvgPool,
+    Conv,
+    LocalResponseNorm,
+    Padding,
+    Pool,
+    scaled,
+)
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "truncated_normal")
 
+INITIALIZERS = {
+    "he": he_normal,
+    "xavier": nn.initializers.glorot_uniform(),
+    "normal_0.01": nn.initializers.truncated_normal(0.01),
+    "normal_0.1": nn.initializers.normal(0.1),
+}
+"""Kernel initialisers by the names that options use. slim's Inception-v3 and -v4 have "he", its Inception-v1
+"normal_0.01" and its Inception-ResNet-v2 "xavier"; torchvision's "normal_0.1" cuts at 20 deviations, so not at all.
+"""
 
-class MapTooSmall(ValueError):
-    """An input so small that a window of the network no longer fits on the map it slides over."""
+ACTIVATIONS = {"relu": nn.relu, "sigmoid": nn.sigmoid}
 
 
 @dataclass(frozen=True)
@@ -34,13 +50,17 @@ class BatchNormSpec:
 
 @dataclass(frozen=True)
 class Style:
-    """What every convolution of one network has in common."""
+    """What every convolution of one network has in common.
+
+    `biased` gives convolutions a bias before their batch norm too, which makes it redundant (Caffe).
+    """
 
     norm: BatchNormSpec | None
     width: float = 1.0
     activation: Callable[[jax.Array], jax.Array] = nn.relu
     kernel_init: nn.initializers.Initializer = he_normal
     bias_init: float = 0.0
+    biased: bool = False
     dtype: Any = jnp.float32
     fused: bool = True
 
@@ -127,7 +147,8 @@ class ConvNorm(nn.Module):
         self.kernel = self.param("kernel", init, shape, jnp.float32)
         self.norm = BatchNorm(self.features, style.norm) if style.norm and op.norm and not op.linear else None
         bias_init = nn.initializers.constant(0.0 if op.linear else style.bias_init)
-        self.bias = None if self.norm else self.param("bias", bias_init, (self.features,), jnp.float32)
+        biased = style.biased or not self.norm
+        self.bias = self.param("bias", bias_init, (self.features,), jnp.float32) if biased else None
 
     @property
     def features(self) -> int:
@@ -168,13 +189,14 @@ def matmul_1x1(units: Sequence[ConvNorm], x: jax.Array) -> jax.Array:
 
 
 def finish(units: Sequence[ConvNorm], y: jax.Array, train: bool) -> jax.Array:
-    """Batch norm or bias, and activation, of the concatenated products of alike `units`."""
+    """Bias, batch norm and activation, as far as they have them, of the concatenated products of alike `units`."""
     first = units[0]
+    biases = [unit.bias for unit in units if unit.bias is not None]
     norms = [unit.norm for unit in units if unit.norm is not None]
+    if biases:
+        y = y + jnp.concatenate(biases).astype(y.dtype)
     if norms:
         y = batch_norm(norms, y, train)
-    else:
-        y = y + jnp.concatenate([unit.bias for unit in units if unit.bias is not None]).astype(y.dtype)
     return y if first.op.linear else first.style.activation(y)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import flax.struct
@@ -11,11 +13,12 @@ import jax
 import jax.numpy as jnp
 
 from inception_jax.models.auxiliary import AuxiliaryHead
+from inception_jax.models.blocks import repeats, scan_blocks
+from inception_jax.models.geometry import MapTooSmall, stages
 from inception_jax.models.inception import InceptionModule
 from inception_jax.models.layers import (
     BatchNormSpec,
     ConvNorm,
-    MapTooSmall,
     Style,
     adaptive_avg_pool,
     he_normal,
@@ -31,6 +34,7 @@ from inception_jax.models.table import (
     Pool,
     Residual,
     Row,
+    conv,
     cut_to_map,
 )
 
@@ -44,10 +48,21 @@ class Architecture:
     dropout: float
     norm: BatchNormSpec | None
     input_size: int
+    activation: Callable[[jax.Array], jax.Array] = nn.relu
     kernel_init: nn.initializers.Initializer = he_normal
     bias_init: float = 0.0
+    biased: bool = False
+    embedding: int = 0
     logits_stddev: float = 0.01
     published: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+class Variant(NamedTuple):
+    """One form of a network: the `options` that build it, what it is in plain words, the public weights that fit it."""
+
+    options: Any
+    summary: str
+    weights: tuple[str, ...] = ()
 
 
 @flax.struct.dataclass
@@ -59,16 +74,21 @@ class Output:
       aux_logits: float32 [B, classes] of each auxiliary head, in training only.
       features: float32 [B, C], the average over the last map, before dropout.
       endpoints: the output [B, H, W, C] of every row, by its name.
+      embedding: float32 [B, E] of unit length, of a network that has a linear layer for it (facenet).
     """
 
     logits: jax.Array | None
     aux_logits: tuple[jax.Array, ...]
     features: jax.Array
     endpoints: dict[str, jax.Array]
+    embedding: jax.Array | None = None
 
 
 class Network(nn.Module):
-    """An `Architecture` with a class count, heads and a `Style`. Make one with `models.create`."""
+    """An `Architecture` with a class count, heads and a `Style`. Make one with `models.create`.
+
+    `remat` and `scan` choose how it is executed; neither changes parameters or results.
+    """
 
     rows: tuple[Row, ...]
     heads: tuple[AuxiliaryHead, ...]
@@ -76,6 +96,9 @@ class Network(nn.Module):
     dropout: float
     style: Style
     logits_stddev: float = 0.01
+    embedding: int = 0
+    remat: int = 0
+    scan: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> Output:
@@ -88,19 +111,45 @@ class Network(nn.Module):
         """
         x = images.astype(self.style.dtype)
         endpoints: dict[str, jax.Array] = {}
+        for number, rows in enumerate(stages(self.rows)):
+            run = partial(_run_rows, rows=rows, train=train)
+            x, outputs = (nn.remat(run) if number < self.remat else run)(self, x)
+            endpoints |= outputs
         aux_logits = []
-        heads = {head.after: head for head in self.heads}
-        for name, operation in self.rows:
-            x = endpoints[name] = apply_row(name, operation, self.style, x, train)
-            if name in heads and (train or self.is_initializing()):
-                head = heads[name]
-                aux_logits.append(AuxiliaryClassifier(head, self.num_classes, self.style, name=head.name)(x, train))
+        if train or self.is_initializing():
+            for head in self.heads:
+                auxiliary = AuxiliaryClassifier(head, self.num_classes, self.style, name=head.name)
+                aux_logits.append(auxiliary(endpoints[head.after], train))
         features = x.astype(jnp.float32).mean((1, 2))
-        logits = None
+        x = nn.Dropout(self.dropout, deterministic=not train)(features)
+        embedding = logits = None
+        if self.embedding:
+            x = self._bottleneck(x, train)
+            embedding = x / jnp.linalg.norm(x, axis=-1, keepdims=True)
         if self.num_classes:
-            kept = nn.Dropout(self.dropout, deterministic=not train)(features)
-            logits = classifier(self.num_classes, self.logits_stddev, "logits")(kept)
-        return Output(logits, tuple(aux_logits) if train else (), features, endpoints)
+            logits = classifier(self.num_classes, self.logits_stddev, "logits")(x)
+        return Output(logits, tuple(aux_logits) if train else (), features, endpoints, embedding)
+
+    def _bottleneck(self, x: jax.Array, train: bool) -> jax.Array:
+        """Linear layer with batch norm, float32 [B, C] -> [B, E]: facenet's embedding before it is normalised."""
+        style = replace(self.style, width=1.0, activation=lambda y: y, dtype=jnp.float32)
+        unit = ConvNorm(conv(self.embedding), style, x.shape[-1], name="bottleneck")
+        return unit(x[:, None, None], train)[:, 0, 0]
+
+
+def _run_rows(
+    network: Network, x: jax.Array, *, rows: tuple[Row, ...], train: bool
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Consecutive rows on [B, H, W, C]: the last output, and every row's by its name."""
+    outputs: dict[str, jax.Array] = {}
+    scanned = network.scan and not network.is_initializing()
+    for names, operation in repeats(network, rows) if scanned else [([name], operation) for name, operation in rows]:
+        if len(names) > 1:
+            outputs |= scan_blocks(network, InceptionModule(operation, network.style, parent=None), names, x, train)
+        else:
+            outputs[names[0]] = apply_row(names[0], operation, network.style, x, train)
+        x = outputs[names[-1]]
+    return x, outputs
 
 
 class AuxiliaryClassifier(nn.Module):
@@ -143,27 +192,6 @@ def apply_row(name: str, operation: Operation, style: Style, x: jax.Array, train
 def classifier(num_classes: int, stddev: float, name: str) -> nn.Dense:
     """The last linear layer, in float32: features [B, C] -> logits [B, classes]."""
     return nn.Dense(num_classes, kernel_init=nn.initializers.truncated_normal(stddev), dtype=jnp.float32, name=name)
-
-
-def is_too_small(network: Network, size: int) -> bool:
-    """Whether `size` x `size` images leave some row without room for its window."""
-    images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    try:
-        abstract_variables(network, images)
-    except MapTooSmall:
-        return True
-    return False
-
-
-def smallest_input(network: Network) -> int:
-    """The least side of a square image, in pixels, that the network accepts."""
-    low, high = 0, 1
-    while is_too_small(network, high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if is_too_small(network, middle) else (low, middle)
-    return high
 
 
 def abstract_variables(network: Network, images: jax.ShapeDtypeStruct) -> Any:

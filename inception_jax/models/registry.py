@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import typing
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 
 from inception_jax.models import bn_inception, googlenet, inception_resnet, inception_v2, inception_v3, inception_v4
+from inception_jax.models.geometry import stages
 from inception_jax.models.layers import Style
-from inception_jax.models.network import Architecture, Network
+from inception_jax.models.network import Architecture, Network, Variant
 
 
 class Definition(NamedTuple):
-    """A network's variants, each a value of its `Options`, and what builds one."""
+    """A network: the forms of it, and what builds one from its options."""
 
-    variants: Mapping[str, Any]
+    variants: Mapping[str, Variant]
     build: Callable[[Any], Architecture]
 
 
@@ -37,9 +39,14 @@ def names() -> tuple[str, ...]:
     return tuple(_NETWORKS)
 
 
-def variants(name: str) -> tuple[str, ...]:
-    """Every variant of the network `name`; the first is its default."""
-    return tuple(_find("network", name, _NETWORKS).variants)
+def definition(name: str) -> Definition:
+    """What the network `name` is made of."""
+    return _find("network", name, _NETWORKS)
+
+
+def variants(name: str) -> Mapping[str, Variant]:
+    """Every variant of the network `name`, by its name; the first is the default."""
+    return definition(name).variants
 
 
 def architecture(name: str, variant: str = "", **options: Any) -> Architecture:
@@ -53,13 +60,17 @@ def architecture(name: str, variant: str = "", **options: Any) -> Architecture:
     Raises:
       ValueError: an unknown name, variant or option, or an option of the wrong type.
     """
-    network = _find("network", name, _NETWORKS)
-    base = _find(f"variant of {name}", variant or next(iter(network.variants)), network.variants)
-    known = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+    network = definition(name)
+    base = _find(f"variant of {name}", variant or next(iter(network.variants)), network.variants).options
+    known = typing.get_type_hints(type(base))
     for option, value in options.items():
-        default = _find(f"option of {name}", option, known)
-        if type(value) is not type(default):
-            raise ValueError(f"option {option} of {name} must be {type(default).__name__}, got {value!r}")
+        kind = _find(f"option of {name}", option, known)
+        if typing.get_origin(kind) is Literal:
+            if value not in typing.get_args(kind):
+                choices = ", ".join(typing.get_args(kind))
+                raise ValueError(f"option {option} of {name} must be one of {choices}; got {value!r}")
+        elif type(value) is not kind:
+            raise ValueError(f"option {option} of {name} must be {kind.__name__}, got {value!r}")
     return network.build(dataclasses.replace(base, **options))
 
 
@@ -75,6 +86,8 @@ def create(
     bn_decay: float | None = None,
     dtype: Any = jnp.float32,
     fused: bool = True,
+    remat: int = 0,
+    scan: bool = False,
     **options: Any,
 ) -> Network:
     """Makes a network.
@@ -90,16 +103,23 @@ def create(
       bn_decay: decay of the running statistics; None for the network's own.
       dtype: of activations and products; parameters and statistics are float32.
       fused: False runs every convolution by itself, the oracle of the fused execution.
+      remat: how many of the network's stages (`table.stages`: one resolution each), from the images on, keep only
+        their input for the backward pass and compute the rest again.
+      scan: run equal blocks in a row as one scanned block, which compiles faster. XLA:CPU differentiates
+        convolutions in a loop some 30 times more slowly.
       **options: see `architecture`.
 
     Raises:
-      ValueError: what `architecture` raises, or a class count or width out of range.
+      ValueError: what `architecture` raises, or a class count, width or number of stages out of range.
     """
     if num_classes < 0:
         raise ValueError(f"num_classes must be 0 or more, got {num_classes}")
     if not 0 < width <= 8:
         raise ValueError(f"width must lie in (0, 8], got {width}")
     arch = architecture(name, variant, **options)
+    available = len(stages(arch.rows))
+    if not 0 <= remat <= available:
+        raise ValueError(f"remat must be 0 to {available}, the stages of {name}, got {remat}")
     norm = arch.norm
     if norm:
         norm = dataclasses.replace(norm, group_size=bn_group_size)
@@ -111,9 +131,19 @@ def create(
         num_classes=num_classes,
         dropout=arch.dropout if dropout is None else dropout,
         style=Style(
-            norm=norm, width=width, kernel_init=arch.kernel_init, bias_init=arch.bias_init, dtype=dtype, fused=fused
+            norm=norm,
+            width=width,
+            activation=arch.activation,
+            kernel_init=arch.kernel_init,
+            bias_init=arch.bias_init,
+            biased=arch.biased,
+            dtype=dtype,
+            fused=fused,
         ),
         logits_stddev=arch.logits_stddev,
+        embedding=arch.embedding,
+        remat=remat,
+        scan=scan,
     )
 
 

@@ -85,6 +85,8 @@ def build_network(config: Config, num_classes: int) -> models.Network:
             bn_group_size=model.bn_group_size,
             bn_decay=model.bn_decay,
             dtype=jnp.dtype(model.dtype),
+            remat=model.remat,
+            scan=model.scan,
             **model.options,
         )
     except ValueError as error:
@@ -94,7 +96,7 @@ def build_network(config: Config, num_classes: int) -> models.Network:
     except models.MapTooSmall as error:
         raise ConfigError(
             f"config.data.image_size ({size}) is too small for {model.name}, whose smallest input is "
-            f"{models.smallest_input(network)}: {error}"
+            f"{models.smallest_input(network.rows)}: {error}"
         ) from error
     return network
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inception_jax.models.layers import BatchNormSpec, ConvNorm, MapTooSmall, Style, local_response_norm, pool
+from inception_jax.models.geometry import MapTooSmall
+from inception_jax.models.layers import BatchNormSpec, ConvNorm, Style, local_response_norm, pool
 from inception_jax.models.table import LocalResponseNorm, avg_pool, conv, max_pool, scaled
 
 
