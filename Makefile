@@ -8,7 +8,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 COVERAGE := --cov --cov-report=term
 
-.PHONY: quickstart test test-all lint types imports docs docs-code clean
+.PHONY: quickstart test test-all lint types imports docs docs-code goldens-check clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/inception-jax train --config=experiments/quickstart/digits.py --workdir=runs/digits
@@ -36,8 +36,14 @@ docs: $(VENV)/.installed-test
 docs-code: $(VENV)/.installed-test
 	$(BIN)/pytest tests/test_docs.py
 
+# The committed outputs of torchvision and timm, computed again in an environment of its own (some 6 GB).
+goldens-check: | $(BIN)/pip
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet torch==2.14.1 torchvision==0.29.1 timm==1.0.31
+	.venv-peers/bin/python -m tests.goldens.make_parity --check
+
 clean:
-	rm -rf $(VENV) build *.egg-info .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-peers build *.egg-info .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
 
 # pip is the last thing that `venv` makes: where it is missing, the environment is not whole.
 $(BIN)/pip:

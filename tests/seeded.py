@@ -1,0 +1,60 @@
+"""Weights and images that anyone with NumPy makes again from a name: two programs share them without a file."""
+
+import math
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+# What batch norm and ReLU do to the mean square of activations under the ranges below: E[gamma^2 / var]. Kernels are
+# the smaller for it, so that activations keep their size through a hundred layers.
+GAIN = (1 + 1 / 12) * math.log(3)
+
+
+def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A float32 tensor of the kind that its name in PyTorch or Keras tells."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    match name.replace("/", ".").split(".")[-1]:
+        case "running_var" | "moving_variance":
+            return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+        case "running_mean" | "moving_mean":
+            return rng.normal(0.0, 0.2, shape).astype(np.float32)
+        case "weight" if len(shape) > 1:  # [out, in, ...]
+            return _kernel(rng, shape, math.prod(shape[1:]))
+        case "kernel":  # [..., in, out]
+            return _kernel(rng, shape, math.prod(shape[:-1]))
+        case "weight":
+            return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+        case "bias" | "beta":
+            return rng.normal(0.0, 0.1, shape).astype(np.float32)
+        case "num_batches_tracked":
+            return np.zeros(shape, np.int64)
+        case other:
+            raise ValueError(f"{name}: no values are known for a {other!r}")
+
+
+def tensors(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """`tensor` for each name."""
+    return {name: tensor(name, shape) for name, shape in shapes.items()}
+
+
+def listing(shapes: Mapping[str, tuple[int, ...]]) -> np.ndarray:
+    """One line a tensor, its name and its shape, as an array of one string for a file."""
+    return np.array("\n".join(" ".join(map(str, (name, *shape))) for name, shape in shapes.items()))
+
+
+def listed(lines: np.ndarray) -> dict[str, tuple[int, ...]]:
+    """The shapes of a `listing`."""
+    rows = [line.split() for line in str(lines).splitlines()]
+    return {name: tuple(map(int, shape)) for name, *shape in rows}
+
+
+def images(batch: int, size: int) -> np.ndarray:
+    """Float32 [batch, size, size, 3], uniform in [-1, 1]."""
+    rng = np.random.default_rng(zlib.crc32(f"images {batch} {size}".encode()))
+    return rng.uniform(-1.0, 1.0, (batch, size, size, 3)).astype(np.float32)
+
+
+def _kernel(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:
+    values = rng.random(shape, np.float32) - np.float32(0.5)
+    return values * np.float32(math.sqrt(12 * 2 / (GAIN * fan_in)))
