@@ -22,6 +22,8 @@ from ml_collections import config_dict
 
 from inception_jax.errors import UserError
 
+_LARGEST_SCALE = 8192  # twice the largest image_size; an image of it takes 200 MB
+
 
 class ConfigError(UserError, ValueError):
     """A config that cannot be run. The message names the field, its value and the remedy."""
@@ -31,8 +33,8 @@ def _number(default: float, low: float, high: float, doc: str, *, neutral: bool 
     return field(default=default, metadata={"range": (low, high), "doc": doc, "neutral": neutral})
 
 
-def _choice(default: str, choices: tuple[str, ...], doc: str) -> Any:
-    return field(default=default, metadata={"choices": choices, "doc": doc})
+def _choice(default: str, choices: tuple[str, ...], doc: str, *, neutral: bool = False) -> Any:
+    return field(default=default, metadata={"choices": choices, "doc": doc, "neutral": neutral})
 
 
 def _value(default: Any, doc: str, *, neutral: bool = False) -> Any:
@@ -131,10 +133,26 @@ class Average:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Exact validation while training."""
+    """Exact validation, while training and after; what a protocol is stands in docs/evaluation.md."""
 
     every_epochs: float = _number(1.0, 0.0, 1e6, "0: only at the end", neutral=True)
-    batch_size: int = _number(0, 0, 2**20, "global; 0: the training batch", neutral=True)
+    batch_size: int = _number(0, 0, 2**20, "views computed together, global; 0: the training batch", neutral=True)
+    protocol: str = _choice(
+        "single", ("single", "10", "12", "144"), "views of an image: one central crop, or a paper's many", neutral=True
+    )
+    average: str = _choice(
+        "probabilities", ("probabilities", "logits", "max"), "what is averaged over views, or the largest", neutral=True
+    )
+    scales: str = _value(
+        "ratios",
+        "shorter sides, in pixels, to which an image is resized, smallest first: `ratios` (256, 288, 320, 352 for "
+        "224, in proportion), `soeaver` (320, 352, 384, 416 for 299) or numbers, `342,384,427,470`. 144 takes all "
+        "four, 10 and 12 the first of a named choice or the one number",
+        neutral=True,
+    )
+    square: str = _choice(
+        "centre", ("centre", "warp"), "10 and 12: the centre of the image, or all of it, its aspect lost", neutral=True
+    )
 
 
 @dataclass(frozen=True)
@@ -275,6 +293,51 @@ def _check_combinations(config: Config) -> None:
         raise ConfigError("config.epochs and config.steps are both 0: one of them must give the length of training")
     if config.data.crop == "inception" and config.data.area[0] <= 0:
         raise ConfigError(f"config.data.area must start above 0, got {config.data.area}")
+    view_scales(config)
+
+
+def view_scales(config: Config) -> tuple[int, ...]:
+    """Shorter sides, in pixels, to which `evaluation.protocol` resizes an image: 4 for 144, 1 for 10 and 12, else none.
+
+    Raises:
+      ConfigError: `evaluation.scales` names none, too few or too many, or one below the network's input.
+    """
+    size, evaluation = config.data.image_size, config.evaluation
+    wanted = {"single": 0, "10": 1, "12": 1, "144": 4}[evaluation.protocol]
+    scales = _named_scales(evaluation.scales, size if wanted else 299)
+    if not wanted:
+        return ()
+    if evaluation.protocol == "144" and evaluation.square == "warp":
+        raise ConfigError("config.evaluation.square 'warp' is for protocols 10 and 12; 144 cuts three squares a scale")
+    if evaluation.scales in ("ratios", "soeaver"):
+        scales = scales[:wanted]
+    if len(scales) != wanted:
+        raise ConfigError(
+            f"config.evaluation.scales must be {wanted} number{'s' * (wanted > 1)} for protocol "
+            f"{evaluation.protocol}, got {evaluation.scales!r}"
+        )
+    if min(scales) < size:
+        raise ConfigError(
+            f"config.evaluation.scales ({evaluation.scales}): {min(scales)} is below config.data.image_size ({size}); "
+            "a view is cut from a square of at least that side"
+        )
+    return scales
+
+
+def _named_scales(text: str, size: int) -> tuple[int, ...]:
+    if text == "ratios":
+        return tuple(round(size * side / 224) for side in (256, 288, 320, 352))
+    if text == "soeaver":
+        if size != 299:
+            raise ConfigError(f"config.evaluation.scales 'soeaver' is for config.data.image_size 299, not {size}")
+        return 320, 352, 384, 416
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) <= _LARGEST_SCALE for part in parts):
+        raise ConfigError(
+            f"config.evaluation.scales must be 'ratios', 'soeaver' or numbers up to {_LARGEST_SCALE} such as "
+            f"'256,288,320,352', got {text!r}"
+        )
+    return tuple(map(int, parts))
 
 
 def check_devices(config: Config, devices: int, processes: int) -> None:

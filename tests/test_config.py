@@ -35,6 +35,10 @@ NEUTRAL = {
     "data.prefetch",
     "evaluation.every_epochs",
     "evaluation.batch_size",
+    "evaluation.protocol",
+    "evaluation.average",
+    "evaluation.scales",
+    "evaluation.square",
     "checkpoint.every_epochs",
     "checkpoint.keep_last",
     "checkpoint.keep_best",
@@ -63,6 +67,8 @@ def another(name, value):
     metadata = metadata_of(name)
     if "choices" in metadata:
         return next(choice for choice in metadata["choices"] if choice != value)
+    if name == "evaluation.scales":
+        return "320,352,384,416"
     match value:
         case bool():
             return not value

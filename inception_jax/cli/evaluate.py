@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from inception_jax.cli.config_flags import add_config_argument, load_config
 from inception_jax.cli.trained import add_trained_arguments, load
 from inception_jax.config import Config, ConfigError, difference, flatten
 from inception_jax.data.sources import open_source
 from inception_jax.distributed.mesh import make_mesh
-from inception_jax.evaluation.evaluator import evaluate
+from inception_jax.evaluation.evaluator import Answers, Evaluator
+from inception_jax.evaluation.metrics import wilson
+from inception_jax.evaluation.predictions import Predictions
+from inception_jax.reporting import files
+from inception_jax.reporting.progress import EvaluationProgress
 from inception_jax.reporting.tables import FORMATS, render
 from inception_jax.training.run_directory import read_config
+
+_ERRORS = {"top-1 error (95 %)": "top1_error", "top-5 error (95 %)": "top5_error"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,14 +27,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_trained_arguments(parser)
     add_config_argument(parser, "where data come from, if not as the run's own config says")
     parser.add_argument("--split", help="the split, or a slice of one: test[:50%%]; default: config.data.eval_split")
+    parser.add_argument(
+        "--protocol", metavar="single|10|12|144", help="views of each image; default: config.evaluation.protocol"
+    )
+    parser.add_argument(
+        "--average",
+        metavar="probabilities|logits|max",
+        help="how the answers to the views become one; default: config.evaluation.average",
+    )
     parser.add_argument("--format", choices=FORMATS, default="table", help="how the result is printed")
+    written = parser.add_argument_group("more results, each in a new file")
+    written.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE.csv|json|md|npz",
+        help="label and five likeliest classes of every image; as npz all probabilities, to be averaged later",
+    )
+    written.add_argument("--per-class", type=Path, metavar="FILE.csv|json|md", help="accuracy of every class")
+    written.add_argument(
+        "--confusions", type=Path, metavar="FILE.csv|json|md", help="pairs of classes, the most confused first"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Counts every image of the split once and prints the result."""
+    """Counts every image of the split once, prints the result and writes the files asked for."""
+    written = _require_new_files(arguments)
     workdir: Path = arguments.workdir
     trained_config = read_config(workdir)
-    config = load_config(arguments.config_flags, base=trained_config)
+    chosen = {"protocol": arguments.protocol, "average": arguments.average}
+    flags = [f"--config.evaluation.{name}={value}" for name, value in chosen.items() if value is not None]
+    config = load_config([*arguments.config_flags, *flags], base=trained_config)
     _require_only_data_changes(trained_config, config)
     split = arguments.split or config.data.eval_split
     source = open_source(config.data.source, split, config.data.data_dir)
@@ -38,10 +67,78 @@ def run(arguments: argparse.Namespace) -> int:
             f"{config.data.source} {split} has other classes ({len(source.class_names)}) than those that "
             f"{workdir} was trained on ({len(trained.class_names)})"
         )
-    result = evaluate(trained.network, trained.variables, source, config, mesh)
-    row = {"run": str(workdir), "step": trained.step, "data": config.data.source, "split": split, **result}
-    print(render([row], list(row), arguments.format))
+    predictions = Predictions(source) if written else None
+    evaluator = Evaluator(trained.network, source, config, mesh, answers=predictions is not None)
+    with EvaluationProgress(len(source), views=evaluator.views) as progress:
+
+        def batch_done(images: int, answers: Answers | None) -> None:
+            progress.update(images)
+            if predictions and answers:
+                predictions.add(answers)
+
+        result = evaluator(trained.variables, on_batch_done=batch_done)
+        progress.finish()
+    about = {"run": str(workdir), "step": trained.step, "data": config.data.source, "split": split}
+    row = {**about, **_protocol(config, evaluator.views), **result, **_errors(result)}
+    print(_rendered(row, arguments.format), flush=True)  # before files that a full disk may refuse
+    if predictions:
+        _write(arguments, predictions, row)
     return 0
+
+
+def _require_new_files(arguments: argparse.Namespace) -> list[Path]:
+    """The files that are asked for, none of which is there yet."""
+    tables = [path for path in (arguments.per_class, arguments.confusions) if path]
+    for path in tables:
+        files.require_new(path)
+    if arguments.predictions:
+        files.require_new(arguments.predictions, (*files.FORMATS, ".npz"))
+        tables.append(arguments.predictions)
+    for path in tables:
+        if tables.count(path) > 1:
+            raise files.OutputFileError(f"{path} is named twice; each result needs a file of its own")
+    return tables
+
+
+def _protocol(config: Config, views: int) -> dict[str, Any]:
+    evaluation = config.evaluation
+    return {"protocol": evaluation.protocol, "average": evaluation.average if views > 1 else None, "views": views}
+
+
+def _errors(result: dict[str, float | int]) -> dict[str, float]:
+    """Top-1 and top-5 errors as fractions, each with the ends of its 95 % interval."""
+    errors = {}
+    for name in ("top1", "top5"):
+        images = int(result["images"])
+        wrong = images - round(result[name] * images)
+        low, high = wilson(wrong, images)
+        errors |= {f"{name}_error": wrong / images, f"{name}_error_low": low, f"{name}_error_high": high}
+    return errors
+
+
+def _rendered(row: dict[str, Any], format: str) -> str:
+    """All numbers in JSON and CSV; for a person each error and its interval in one cell, in per cent."""
+    if format in ("json", "csv"):
+        return render([row], list(row), format)
+    shown = {name: value for name, value in row.items() if "_error" not in name and value is not None}
+    for title, name in _ERRORS.items():
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        shown[title] = f"{100 * row[name]:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+    return render([shown], list(shown), format)
+
+
+def _write(arguments: argparse.Namespace, predictions: Predictions, about: dict[str, Any]) -> None:
+    if path := arguments.predictions:
+        if path.suffix == ".npz":
+            with files.new_file(path) as file:
+                predictions.save(file, about)
+        else:
+            files.write_rows(path, predictions.rows(), predictions.columns())
+    if arguments.per_class:
+        files.write_rows(arguments.per_class, predictions.per_class(), ["label", "name", "images", "top1", "top5"])
+    if arguments.confusions:
+        columns = ["label", "predicted", "label_name", "predicted_name", "images", "share"]
+        files.write_rows(arguments.confusions, predictions.confusions(), columns)
 
 
 def _require_only_data_changes(trained: Config, asked: Config) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train an experiment, or continue it where it stopped",
     "evaluate": "top-1 and top-5 of a trained run over every image of a split",
     "predict": "classify image files or folders with a trained run",
+    "convert": "public weights of torchvision, timm, Keras, TF-slim, Caffe, ONNX or facenet as a checkpoint",
     "models": "every network and variant: size, parameters, multiply-adds, weights that fit, its paper's figures",
     "describe": "layers, shapes, parameters and multiply-adds of a network, beside its paper's",
 }

@@ -90,19 +90,20 @@ def train_iterator(source: Source, config: Config, *, process_index: int = 0, pr
 def eval_iterator(
     source: Source, config: Config, *, batch_size: int, process_index: int = 0, process_count: int = 1
 ) -> grain.DatasetIterator[Example]:
-    """Every image of a source exactly once, in order, centrally cropped.
+    """Every image of a source exactly once, in order, centrally cropped or as the squares of several views.
 
     Args:
       source: the evaluation split.
-      config: `seed` and `data` are used.
+      config: `seed`, `data` and, of `evaluation`, the protocol are used.
       batch_size: images of one global batch.
       process_index: of this process.
       process_count: over which every global batch is laid.
 
     Returns:
       An iterator of ceil(N / batch_size) batches as those of `train_iterator`, the same number on every
-      process. Past the last image, `mask` is False and the other entries are zero. `next` raises DataError
-      at an unreadable image or a label outside the classes, naming the record.
+      process; where the protocol has several views, with the entries of `crops.Views.cut` instead of `image`.
+      Past the last image, `mask` is False and the other entries are zero. `next` raises DataError at an
+      unreadable image or a label outside the classes, naming the record.
 
     Raises:
       ConfigError: the batch does not divide over the processes.
@@ -154,7 +155,7 @@ class _TrainLoader:
             except decode.DecodeError as error:
                 self._report(record.name, error)
             else:
-                return _example(pixels, record, self._source, seeds)
+                return _example({"image": pixels}, record, self._source, seeds)
         raise DataError(
             f"{self._source[index].name} and the {attempts - 1} records after it are all unreadable; check the data set"
         )
@@ -173,20 +174,26 @@ class _EvalLoader:
     def __init__(self, source: Source, config: Config) -> None:
         self._source = source
         self._config = config
+        self._views = crops.views_of(config)
+        data = config.data
+        self._covers = max(self._views.scales) if self._views else math.ceil(data.image_size / data.eval_crop)
+        self._blank = self._cut(np.zeros((1, 1, 3), np.uint8))
 
     def __call__(self, position: int) -> Example:
-        data = self._config.data
         if position >= len(self._source):
-            blank = np.zeros((data.image_size, data.image_size, 3), np.uint8)
-            return {"image": blank, "label": np.int32(0), "mask": np.bool_(False), "seed": np.uint32(0)}
+            return {**self._blank, "label": np.int32(0), "mask": np.bool_(False), "seed": np.uint32(0)}
         record = self._source[position]
-        wanted = math.ceil(data.image_size / data.eval_crop)
         try:
-            pixels = _pixels(record.image, wanted, wanted)
-        except decode.DecodeError as error:
+            images = self._cut(_pixels(record.image, self._covers, self._covers))
+        except (decode.DecodeError, crops.TooLong) as error:
             raise DataError(f"{record.name}: {error}") from error
-        pixels = crops.central(pixels, data.image_size, data.eval_crop, data.interpolation)
-        return _example(pixels, record, self._source, _seeds(self._config, 0, position))
+        return _example(images, record, self._source, _seeds(self._config, 0, position))
+
+    def _cut(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        data = self._config.data
+        if self._views:
+            return self._views.cut(pixels, data.interpolation)
+        return {"image": crops.central(pixels, data.image_size, data.eval_crop, data.interpolation)}
 
 
 def _seeds(config: Config, epoch: int, index: int) -> np.random.SeedSequence:
@@ -211,9 +218,9 @@ def _pixels(image: bytes | np.ndarray, min_height: int, min_width: int) -> np.nd
     return image if isinstance(image, np.ndarray) else decode.decode(image, min_height, min_width)
 
 
-def _example(pixels: np.ndarray, record: Record, source: Source, seeds: np.random.SeedSequence) -> Example:
+def _example(images: dict[str, np.ndarray], record: Record, source: Source, seeds: np.random.SeedSequence) -> Example:
     classes = len(source.class_names)
     if not 0 <= record.label < classes:
         raise DataError(f"{record.name}: label {record.label} is outside of the {classes} classes 0 to {classes - 1}")
     seed = seeds.generate_state(1)[0]
-    return {"image": pixels, "label": np.int32(record.label), "mask": np.bool_(True), "seed": np.uint32(seed)}
+    return {**images, "label": np.int32(record.label), "mask": np.bool_(True), "seed": np.uint32(seed)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -47,3 +50,21 @@ def sums(logits: jax.Array, labels: jax.Array, mask: jax.Array) -> dict[str, jax
         **hits(logits, labels, mask),
         "images": mask.sum(dtype=jnp.int32),
     }
+
+
+def wilson(errors: int, images: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval, within [0, 1], in which the true error lies with `confidence` when `errors` of `images` were wrong.
+
+    Wilson's score interval (1927), which unlike p +- 1.96 s stays in range and keeps its promise near 0 and 1.
+
+    Args:
+      errors: 0 to `images`.
+      images: above 0, drawn independently.
+      confidence: in (0, 1).
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, shrink = errors / images, 1 + z * z / images
+    centre = (share + z * z / (2 * images)) / shrink
+    half = z * math.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2) / shrink
+    # At none and at all of them an end is exact, which rounding would miss.
+    return (centre - half if errors else 0.0), (centre + half if errors < images else 1.0)

@@ -78,7 +78,7 @@ def to_variables(source: Source, tensors: Mapping[str, np.ndarray], abstract: Ma
       WeightsMismatch: naming every tensor without a place, every variable without a tensor and every tensor
         of another shape.
     """
-    wanted = flatten_dict(abstract, sep="/")
+    wanted: Any = flatten_dict(abstract, sep="/")
     names = [name for name in tensors if not name.endswith(source.ignored)]
     table = source.table(names, layers(wanted))
     place_of = {name: table[name] for name in names if table.get(name) in wanted}

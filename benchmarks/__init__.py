@@ -1,0 +1,1 @@
+"""Benchmarks: the same work done by this code, by a plain form of it and by its peers, in one run."""
