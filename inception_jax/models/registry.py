@@ -61,7 +61,7 @@ def architecture(name: str, variant: str = "", **options: Any) -> Architecture:
       ValueError: an unknown name, variant or option, or an option of the wrong type.
     """
     network = definition(name)
-    base = _find(f"variant of {name}", variant or next(iter(network.variants)), network.variants).options
+    base = _find(f"variant of {name}", variant or next(iter(network.variants)), network.variants).options  # pyright: ignore[reportArgumentType]
     known = typing.get_type_hints(type(base))
     for option, value in options.items():
         kind = _find(f"option of {name}", option, known)

@@ -93,7 +93,7 @@ def to_variables(source: Source, tensors: Mapping[str, np.ndarray], abstract: Ma
             misshapen.append(f"{name} {tensors[name].shape} for {path} {wanted[path].shape}")
         filled[path] = np.ascontiguousarray(array, wanted[path].dtype)
     if unused or missing or misshapen:
-        raise WeightsMismatch(source, unused, missing, misshapen)
+        raise WeightsMismatch(source, unused, missing, misshapen)  # pyright: ignore[reportArgumentType]
     return unflatten_dict({path: filled[path] for path in wanted}, sep="/")
 
 

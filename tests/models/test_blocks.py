@@ -57,7 +57,7 @@ def test_execution_changes_no_result(execution):
     for (path, a), b in zip(jax.tree.leaves_with_path(got), jax.tree.leaves(want), strict=True):
         assert jnp.abs(a - b).max() <= 1e-5 * jnp.abs(b).max() + 1e-6, jax.tree_util.keystr(path)
     used = network(**execution).apply(variables, IMAGES)
-    np.testing.assert_allclose(used.logits, network().apply(variables, IMAGES).logits, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(used.logits, network().apply(variables, IMAGES).logits, rtol=1e-5, atol=1e-5)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def loops(jaxpr) -> list[int]:
@@ -78,7 +78,7 @@ def test_equal_blocks_in_a_row_become_one_loop():
 
     def lengths(**execution):
         forward = network(**execution)
-        return loops(jax.make_jaxpr(lambda v: forward.apply(v, IMAGES).logits)(variables).jaxpr)
+        return loops(jax.make_jaxpr(lambda v: forward.apply(v, IMAGES).logits)(variables).jaxpr)  # pyright: ignore[reportAttributeAccessIssue]
 
     assert lengths() == []
     assert lengths(scan=True) == [3, 3]  # mixed_1 to 3 and block_0 to 2

@@ -341,17 +341,17 @@ def test_facenet_embeds_faces_on_the_unit_sphere():
     variables = network.init(jax.random.key(1), images)
     assert set(variables["params"]["bottleneck"]) == {"kernel", "norm"}
     out = network.apply(variables, images)
-    assert out.logits is None
-    assert out.embedding.shape == (3, 24)
-    assert jnp.allclose((out.embedding**2).sum(1), 1.0, atol=1e-5)
+    assert out.logits is None  # pyright: ignore[reportAttributeAccessIssue]
+    assert out.embedding.shape == (3, 24)  # pyright: ignore[reportAttributeAccessIssue]
+    assert jnp.allclose((out.embedding**2).sum(1), 1.0, atol=1e-5)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_a_sigmoid_network_has_no_other_activation():
     network = models.create("bn_inception", activation="sigmoid", num_classes=3, width=0.05)
     images = jax.random.uniform(jax.random.key(0), (1, 32, 32, 3), minval=-1)
     out = network.apply(network.init(jax.random.key(1), images), images)
-    jaxpr = str(jax.make_jaxpr(lambda v: network.apply(v, images).logits)(network.init(jax.random.key(1), images)))
+    jaxpr = str(jax.make_jaxpr(lambda v: network.apply(v, images).logits)(network.init(jax.random.key(1), images)))  # pyright: ignore[reportAttributeAccessIssue]
     assert "logistic" in jaxpr
     assert "relu" not in jaxpr
     for name in ("conv1", "inception_3a", "inception_5b"):
-        assert 0.0 <= out.endpoints[name].min() < out.endpoints[name].max() <= 1.0, name
+        assert 0.0 <= out.endpoints[name].min() < out.endpoints[name].max() <= 1.0, name  # pyright: ignore[reportAttributeAccessIssue]

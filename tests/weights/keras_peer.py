@@ -31,7 +31,7 @@ def golden(build, endpoints: Mapping[str, str]) -> Iterator[tuple[str, np.ndarra
     yield "tensors", seeded.listing(shapes)
     yield "images", np.array([1, SIZE])
     taps = [model.get_layer(layer).output for layer in endpoints.values()]
-    logits, *maps = keras.Model(model.input, [model.output, *taps]).predict(seeded.images(1, SIZE), verbose=0)
+    logits, *maps = keras.Model(model.input, [model.output, *taps]).predict(seeded.images(1, SIZE), verbose=0)  # pyright: ignore[reportArgumentType]
     yield "logits", logits
     for name, values in zip(endpoints, maps, strict=True):
         yield f"mean/{name}", values.mean((1, 2))
@@ -43,4 +43,4 @@ if __name__ == "__main__":
         for network, build in NETWORKS.items()
         for key, value in golden(build, ENDPOINTS[network])
     }
-    np.savez(sys.argv[1], **found)
+    np.savez(sys.argv[1], **found)  # pyright: ignore[reportArgumentType]

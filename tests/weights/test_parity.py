@@ -59,7 +59,7 @@ def assert_parity(
     for head, expected in zip(network.heads, heads.values(), strict=True):
         classifier = AuxiliaryClassifier(head, network.num_classes, network.style)
         subtree = {collection: tree[head.name] for collection, tree in variables.items()}
-        assert_close(head.name, classifier.apply(subtree, out.endpoints[head.after], train=False), expected)
+        assert_close(head.name, classifier.apply(subtree, out.endpoints[head.after], train=False), expected)  # pyright: ignore[reportArgumentType]
 
 
 def golden_of(name: str) -> dict[str, np.ndarray]:
@@ -83,7 +83,7 @@ def test_pytorch_peer(name):
 
 def other_epsilon(network: models.Network) -> models.Network:
     norm = network.style.norm
-    return network.clone(style=replace(network.style, norm=replace(norm, epsilon=1.1 * norm.epsilon)))
+    return network.clone(style=replace(network.style, norm=replace(norm, epsilon=1.1 * norm.epsilon)))  # pyright: ignore[reportArgumentType, reportOptionalMemberAccess]
 
 
 def other_variant(name: str, **options: Any) -> Callable[[models.Network], models.Network]:
