@@ -63,18 +63,15 @@ def build(task: Task) -> Work:
     compiled = (train if task.mode == "train" else infer).lower(state, images, labels).compile()
     seconds = time.perf_counter() - start
 
-    def run(steps: int) -> float:
+    def step() -> float:
         nonlocal state
-        loss: Any = 0.0
-        for _ in range(steps):
-            if task.mode == "train":
-                state, loss = jax.block_until_ready(compiled(state, images, labels))
-            else:
-                loss = jax.block_until_ready(compiled(state, images, labels))
+        if task.mode == "infer":
+            return float(compiled(state, images, labels))
+        state, loss = jax.block_until_ready(compiled(state, images, labels))
         return float(loss)
 
     parameters = sum(math.prod(variable.shape) for variable in model.trainable_variables)
-    return Work(run, parameters, seconds, {name: metadata.version(name) for name in ("keras", "jax", "jaxlib")})
+    return Work(step, parameters, seconds, {name: metadata.version(name) for name in ("keras", "jax", "jaxlib")})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from importlib import metadata
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -57,23 +56,21 @@ def build(task: Task) -> Work:
 def _training(network: nn.Module, config: Config, mesh: jax.sharding.Mesh, batch: dict[str, np.ndarray]) -> Work:
     schedule = make_schedule(config, IMAGES)
     optimizer = make_optimizer(config.optimizer, schedule)
-    step = make_train_step(network, config, optimizer=optimizer, schedule=schedule)
+    train_step = make_train_step(network, config, optimizer=optimizer, schedule=schedule)
     start = time.perf_counter()
     abstract = abstract_state(network, config, optimizer, mesh)
-    compiled = jit_train_step(step, mesh).lower(abstract, abstract_batch(config, mesh)).compile()
+    compiled = jit_train_step(train_step, mesh).lower(abstract, abstract_batch(config, mesh)).compile()
     seconds = time.perf_counter() - start
     state = init_state(network, config, optimizer, mesh)
 
-    def run(steps: int) -> float:
+    def step() -> float:
         nonlocal state
-        metrics = {}
-        for _ in range(steps):
-            state, metrics = jax.block_until_ready(compiled(state, put_batch(batch, mesh)))
+        state, metrics = jax.block_until_ready(compiled(state, put_batch(batch, mesh)))
         if (bad := int(state.metrics.bad_step)) >= 0:
             raise ArithmeticError(f"step {bad} was not finite: it changed nothing, which is not what training does")
         return float(metrics["loss"])
 
-    return Work(run, count_parameters(abstract.params), seconds, _versions())
+    return Work(step, count_parameters(abstract.params), seconds, _versions())
 
 
 def _inference(network: nn.Module, config: Config, mesh: jax.sharding.Mesh, batch: dict[str, np.ndarray]) -> Work:
@@ -87,13 +84,10 @@ def _inference(network: nn.Module, config: Config, mesh: jax.sharding.Mesh, batc
     compiled = jitted.lower(variables, abstract_batch(config, mesh)).compile()
     seconds = time.perf_counter() - start
 
-    def run(steps: int) -> float:
-        sums = {"loss": jnp.zeros(())}
-        for _ in range(steps):
-            sums = jax.block_until_ready(compiled(variables, put_batch(batch, mesh)))
-        return float(sums["loss"])
+    def step() -> float:
+        return float(compiled(variables, put_batch(batch, mesh))["loss"])
 
-    return Work(run, count_parameters(variables["params"]), seconds, _versions())
+    return Work(step, count_parameters(variables["params"]), seconds, _versions())
 
 
 def _versions() -> dict[str, str]:

@@ -188,7 +188,7 @@ def layer(operation: Operation, style: Style, x: jax.Array, train: bool, name: s
         case Inception() | Residual():
             return PlainModule(operation, style, name=name)(x, train)
         case Pool(kind, window, stride, padding, count_padding):
-            edges = ceil_mode(x.shape[1:3], window, stride) if padding == "CEIL" else sides(padding)
+            edges: Any = ceil_mode(x.shape[1:3], window, stride) if padding == "CEIL" else sides(padding)
             if kind == "max":
                 return nn.max_pool(x, (window, window), (stride, stride), edges)
             return nn.avg_pool(x, (window, window), (stride, stride), edges, count_include_pad=count_padding)

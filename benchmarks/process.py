@@ -58,14 +58,14 @@ class Contender:
             raise Absent(answer["absent"])
         return Ready(**answer)
 
-    def round(self, steps: int) -> Round:
-        """Has it do so many steps, and waits for them.
+    def round(self, seconds: float) -> Round:
+        """Has it do steps until so much time has passed, at least one.
 
         Raises:
           ContenderDied: the process ended.
         """
         with contextlib.suppress(BrokenPipeError):  # the read tells why
-            self._input.write(json.dumps({"steps": steps}) + "\n")
+            self._input.write(json.dumps({"seconds": seconds}) + "\n")
             self._input.flush()
         return Round(**self._read("in a round"))
 

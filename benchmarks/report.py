@@ -37,8 +37,10 @@ while another is timed.
   arrive as bytes and are scaled on the way in. Nothing is read from disk.
 - **against plain** is the ratio of speeds inside a round: the median, and the least and greatest of all rounds. Above
   1 is faster than `plain`. Differences smaller than that range are noise.
-- **compile** is tracing and compiling, once a run. **peak memory** is the most that the process ever held, which
-  includes compiling. **parameters** shows where two contenders are not quite the same network.
+- **compile** is tracing and compiling, once a run.
+- **memory at start** is the most that the process held until it was ready, which is mostly the compiler's; **memory in
+  rounds** is the most that it held from then on.
+- **parameters** shows where two contenders are not quite the same network.
 
 The contenders:
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from benchmarks.process import Contender, ContenderDied
+from benchmarks.summary import rate
 from benchmarks.worker import Absent, Ready, Round, Task
 
 Start = Callable[[Task, Callable[[str], None]], Contender]
@@ -22,7 +23,6 @@ class _Seat:
 
     contender: Contender
     ready: Ready
-    steps: int
     rounds: list[Round]
 
 
@@ -35,13 +35,14 @@ def measure(
       tasks: one a contender.
       start: starts the process of one; may raise `Absent`.
       rounds: turns of each. Round n begins with contender n, so that nobody always follows the same one.
-      round_seconds: a turn is as many steps as fit into this, at least one.
+      round_seconds: a turn goes on until this has passed, at least one step.
       stream: where progress is printed; default: standard error.
 
     Returns:
       For each task, JSON-ready: `name`, and either `absent` or `failed` with the reason, or `parameters`,
-      `compile_seconds` (None where nothing is compiled), `versions`, `steps` of a turn, `seconds_per_step` of
-      every round, `peak_bytes` of the process and `idle_cpu_share`, its CPU time per second of waiting.
+      `compile_seconds` (None where nothing is compiled), `versions`, `seconds_per_step` of
+      every round, `start_peak_bytes` of the process until it was ready, `round_peak_bytes` since then, and
+      `idle_cpu_share`, its CPU time per second of waiting.
     """
     lines = stream or sys.stderr
 
@@ -54,7 +55,7 @@ def measure(
         for task in tasks:
             name = task.contender
             entries[name] = {"name": name}
-            say(f"{name}: compiling")
+            say(f"{name}: starting")
             try:
                 contender = stack.enter_context(start(task, say))
                 ready = contender.ready()
@@ -65,15 +66,18 @@ def measure(
                 entries[name]["failed"] = str(died)
                 say(f"{name}: failed: {died}")
             else:
-                seats.append(_Seat(contender, ready, max(1, int(round_seconds / ready.step_seconds)), []))
-                say(_ready_line(task, ready))
+                seats.append(_Seat(contender, ready, []))
+                compiled = (
+                    "not compiled" if ready.compile_seconds is None else f"compiled in {ready.compile_seconds:.0f} s"
+                )
+                say(f"{name}: {compiled}, {ready.parameters:,} parameters")
         begun, turns = time.monotonic(), 0
         for number in range(rounds):
             first = number % len(seats) if seats else 0
             for seat in [*seats[first:], *seats[:first]]:
                 name = seat.contender.name
                 try:
-                    seat.rounds.append(seat.contender.round(seat.steps))
+                    seat.rounds.append(seat.contender.round(round_seconds))
                 except ContenderDied as died:
                     entries[name]["failed"] = str(died)
                     seats.remove(seat)
@@ -82,18 +86,11 @@ def measure(
                 turns += 1
                 left = rounds * len(seats) - sum(len(other.rounds) for other in seats)
                 eta = datetime.timedelta(seconds=round((time.monotonic() - begun) / turns * left))
-                rate = tasks[0].batch * seat.steps / seat.rounds[-1].seconds
-                say(f"round {number + 1}/{rounds}  {name:10}  {rate:8.3g} images/s  ETA {eta}")
+                speed = rate(tasks[0].batch * seat.rounds[-1].steps / seat.rounds[-1].seconds)
+                say(f"round {number + 1}/{rounds}  {name:10}  {speed:>6} images/s  ETA {eta}")
     for seat in seats:
         entries[seat.contender.name] |= _measured(seat)
     return list(entries.values())
-
-
-def _ready_line(task: Task, ready: Ready) -> str:
-    compiled = "" if ready.compile_seconds is None else f"compiled in {ready.compile_seconds:.0f} s, "
-    return (
-        f"{task.contender}: {compiled}{ready.parameters:,} parameters, {task.batch / ready.step_seconds:.3g} images/s"
-    )
 
 
 def _measured(seat: _Seat) -> dict[str, Any]:
@@ -102,8 +99,8 @@ def _measured(seat: _Seat) -> dict[str, Any]:
         "parameters": seat.ready.parameters,
         "compile_seconds": seat.ready.compile_seconds,
         "versions": seat.ready.versions,
-        "steps": seat.steps,
-        "seconds_per_step": [turn.seconds / seat.steps for turn in seat.rounds],
-        "peak_bytes": seat.rounds[-1].peak_bytes,
+        "seconds_per_step": [turn.seconds / turn.steps for turn in seat.rounds],
+        "start_peak_bytes": seat.ready.peak_bytes,
+        "round_peak_bytes": seat.rounds[-1].peak_bytes,
         "idle_cpu_share": sum(turn.idle_cpu_seconds for turn in seat.rounds) / waited,
     }

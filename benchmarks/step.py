@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark; 0 if every contender that has the network was measured, 1 if one failed."""
     words = sys.argv[1:] if argv is None else list(argv)
     args = _parse(words)
-    failed = False
+    failed, where = False, machine()
+    if where["load"] > 0.5:
+        _say(f"this machine is busy (load {where['load']}): times will be long and uneven")
     for mode in args.mode:
         tasks = [
             Task(
@@ -63,10 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "command": shlex.join(["python", "benchmarks/step.py", *words]),
             **{name: getattr(args, name) for name in ("network", "variant", "batch", "image_size", "width", "rounds")},
             "mode": mode,
-            "environment": machine(),
+            "environment": where,
         }
-        if run["environment"]["load"] > 0.5:
-            _say(f"this machine is busy (load {run['environment']['load']}): times will be long and uneven")
         _say(f"{args.network}, {mode}, {args.image_size} pixels, batch {args.batch}, {args.rounds} rounds")
         run["contenders"] = measure(tasks, start, rounds=args.rounds, round_seconds=args.round_seconds)
         path = args.results / f"{_label(args)}-{mode}.json"
@@ -125,7 +125,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--batch", type=int, default=8, help="images of one step")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--round-seconds", type=float, default=5.0, help="a turn is as many steps as fit into this")
+    parser.add_argument("--round-seconds", type=float, default=5.0, help="a turn goes on until this has passed")
     parser.add_argument("--image-size", type=int, help="default: the network's own")
     parser.add_argument("--width", type=float, default=1.0, help="peers have only 1")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files")

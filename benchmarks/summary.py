@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from typing import Any
@@ -20,14 +21,21 @@ def rows(run: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "contender": name,
-            "images/s": f"{run['batch'] / statistics.median(entry['seconds_per_step']):.3g}",
+            "images/s": rate(run["batch"] / statistics.median(entry["seconds_per_step"])),
             f"against {BASELINE}": _ratio(entry, baseline),
             "compile": "none" if entry["compile_seconds"] is None else f"{entry['compile_seconds']:.0f} s",
-            "peak memory": f"{entry['peak_bytes'] / 2**30:.2f} GiB",
+            "memory at start": f"{entry['start_peak_bytes'] / 2**30:.2f} GiB",
+            "memory in rounds": f"{entry['round_peak_bytes'] / 2**30:.2f} GiB",
             "parameters": f"{entry['parameters']:,}",
         }
         for name, entry in measured.items()
     ]
+
+
+def rate(images_per_second: float) -> str:
+    """To three digits: `1.62`, `310`, `1,550`."""
+    digits = 2 - math.floor(math.log10(images_per_second))
+    return f"{round(images_per_second, digits):,.{max(digits, 0)}f}"
 
 
 def missing(run: Mapping[str, Any]) -> list[str]:

@@ -44,20 +44,19 @@ def build(task: Task) -> Work:
             0.3 * cross_entropy(other.float(), labels) for other in others if other is not None
         )
 
-    def train() -> Any:
+    def train() -> float:
         optimizer.zero_grad()
         loss = forward()
         loss.backward()
         optimizer.step()
-        return loss
+        return loss.item()
 
-    def run(steps: int) -> float:
-        with torch.inference_mode(not training):
-            losses = [train() if training else forward() for _ in range(steps)]
-        return losses[-1].item()
+    @torch.inference_mode()
+    def infer() -> float:
+        return forward().item()
 
     versions = {module.__name__: module.__version__ for module in (torch, torchvision, timm)}
-    return Work(run, sum(p.numel() for p in model.parameters()), None, versions)
+    return Work(train if training else infer, sum(p.numel() for p in model.parameters()), None, versions)
 
 
 if __name__ == "__main__":

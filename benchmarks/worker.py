@@ -2,12 +2,15 @@
 
 It needs the standard library only, because it runs in every environment. The process gets a `Task` as
 its only argument. It writes one JSON object a line: first a `Ready` or `{"absent": why}`, then a `Round` for each
-`{"steps": n}` that it reads. It ends when its input does.
+`{"seconds": s}` that it reads. It ends when its input does.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
+import gc
 import json
 import math
 import os
@@ -43,13 +46,13 @@ class Work:
     """A task that is ready to run.
 
     Attributes:
-      run: does that many steps, waiting for each to end, and returns the last one's loss.
+      step: does one step, waits for its end, and returns its loss.
       parameters: trainable numbers, auxiliary heads included.
       compile_seconds: tracing and compiling; None where nothing is compiled.
       versions: of the packages that do the work.
     """
 
-    run: Callable[[int], float]
+    step: Callable[[], float]
     parameters: int
     compile_seconds: float | None
     versions: dict[str, str]
@@ -63,28 +66,29 @@ class Ready:
       parameters: see `Work`.
       compile_seconds: see `Work`.
       versions: see `Work`.
-      step_seconds: time of one step, after one that is not timed.
-      peak_bytes: largest resident size of the process so far.
+      peak_bytes: largest resident size of the process so far, compiling included.
     """
 
     parameters: int
     compile_seconds: float | None
     versions: dict[str, str]
-    step_seconds: float
     peak_bytes: int
 
 
 @dataclass(frozen=True)
 class Round:
-    """The answer to one `{"steps": n}`.
+    """The answer to one `{"seconds": s}`.
 
     Attributes:
-      seconds: wall time of the n steps.
+      steps: how many were done until s seconds had passed, at least one.
+      seconds: how long they took.
       idle_seconds: wall time since its last answer, while others had their turn.
       idle_cpu_seconds: CPU time that the process used in it: a process that does not sleep slows the others.
-      peak_bytes: see `Ready`.
+      peak_bytes: largest resident size of the process since it was ready; since its start where the system cannot
+        tell.
     """
 
+    steps: int
     seconds: float
     idle_seconds: float
     idle_cpu_seconds: float
@@ -109,25 +113,35 @@ def serve(build: Callable[[Task], Work]) -> None:
     except Absent as absent:
         answer({"absent": str(absent)})
         return
-    work.run(1)
-    seconds, _ = _timed(work, 1)
-    ready = Ready(work.parameters, work.compile_seconds, work.versions, seconds, _peak_bytes())
+    for _ in range(2):  # what only first steps have to do is no part of any round
+        work.step()
+    ready = Ready(work.parameters, work.compile_seconds, work.versions, _peak_bytes())
+    _forget_peak()
     answer(dataclasses.asdict(ready))
     idle_since, cpu_used = time.perf_counter(), time.process_time()
     for line in sys.stdin:
         idle = time.perf_counter() - idle_since, time.process_time() - cpu_used
-        seconds, loss = _timed(work, json.loads(line)["steps"])
-        if not math.isfinite(loss):
-            raise ArithmeticError(f"the loss became {loss}; a step on such numbers is not what training does")
-        answer(dataclasses.asdict(Round(seconds, *idle, _peak_bytes())))
+        answer(dataclasses.asdict(_round(work, json.loads(line)["seconds"], idle)))
         idle_since, cpu_used = time.perf_counter(), time.process_time()
 
 
-def _timed(work: Work, steps: int) -> tuple[float, float]:
-    """Seconds and loss of that many steps."""
-    start = time.perf_counter()
-    loss = work.run(steps)
-    return time.perf_counter() - start, loss
+def _round(work: Work, least: float, idle: tuple[float, float]) -> Round:
+    steps, start, seconds = 0, time.perf_counter(), 0.0
+    while not steps or seconds < least:
+        loss = work.step()
+        if not math.isfinite(loss):
+            raise ArithmeticError(f"the loss became {loss}; a step on such numbers is not what training does")
+        steps += 1
+        seconds = time.perf_counter() - start
+    return Round(steps, seconds, *idle, _peak_bytes())
+
+
+def _forget_peak() -> None:
+    """Returns what the compiler has freed to the system and starts the count of the peak again, on Linux."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_bytes() -> int:

@@ -14,12 +14,13 @@ def build(task: Task) -> Work:
         raise RuntimeError("no such layer")
     print("a library that prints")
     os.write(1, b"and one that writes to the descriptor\n")
+    bytearray(2**28)
     done = 0
 
-    def run(steps: int) -> float:
+    def step() -> float:
         nonlocal done
-        done += steps
-        if done > 3:  # two steps of warming up and a round have gone well
+        done += 1
+        if done > 3:  # two steps of warming up and one of a round have gone well
             if task.network == "dies":
                 os.kill(os.getpid(), 9)
             if task.network == "exits":
@@ -27,10 +28,10 @@ def build(task: Task) -> Work:
                 os._exit(3)
             if task.network == "diverges":
                 return float("nan")
-        time.sleep(0.02 * steps)
+        time.sleep(0.02)
         return 1.0
 
-    return Work(run, 1_000_000, None if task.contender == "eager" else 12.0, {"stand-in": "1.0"})
+    return Work(step, 1_000_000, None if task.contender == "eager" else 12.0, {"stand-in": "1.0"})
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ def entry(name, seconds, **changes):
         "parameters": 27_161_264,
         "compile_seconds": 90.4,
         "versions": {"jax": "0.10.2"},
-        "steps": 1,
         "seconds_per_step": seconds,
-        "peak_bytes": 3 * 2**30,
+        "start_peak_bytes": 3 * 2**30,
+        "round_peak_bytes": 2**30,
         "idle_cpu_share": 0.001,
     }
     return measured | changes
@@ -58,14 +58,20 @@ def test_rates_are_medians_and_ratios_are_formed_inside_rounds():
     ours, plain, torch = summary.rows(RUN)
     assert ours == {
         "contender": "ours",
-        "images/s": "4",
+        "images/s": "4.00",
         "against plain": "2.50 (2.00 to 3.00)",
         "compile": "90 s",
-        "peak memory": "3.00 GiB",
+        "memory at start": "3.00 GiB",
+        "memory in rounds": "1.00 GiB",
         "parameters": "27,161,264",
     }
     assert (plain["images/s"], plain["against plain"]) == ("1.33", "1")
     assert (torch["against plain"], torch["compile"]) == ("0.62 (0.50 to 0.75)", "none")
+
+
+@pytest.mark.parametrize(("number", "text"), [(0.0123, "0.0123"), (1.618, "1.62"), (310.4, "310"), (1554, "1,550")])
+def test_rates_have_three_digits(number, text):
+    assert summary.rate(number) == text
 
 
 def test_without_the_baseline_there_is_no_ratio():
@@ -77,7 +83,7 @@ def test_the_page_says_who_was_measured_where_and_who_was_not():
     page = report.page([RUN])
     assert "## inception_v3, 299 pixels, batch 8\n" in page
     assert "### Training" in page
-    assert "| ours | 4 | 2.50 (2.00 to 3.00) | 90 s | 3.00 GiB | 27,161,264 |" in page
+    assert "| ours | 4.00 | 2.50 (2.00 to 3.00) | 90 s | 3.00 GiB | 1.00 GiB | 27,161,264 |" in page
     assert "keras takes no part: keras.applications has no inception_v9." in page
     assert "torch-bf16 failed: torch-bf16 was killed by SIGKILL in a round." in page
     assert "$ python benchmarks/step.py inception_v3 --rounds 3" in page

@@ -20,20 +20,23 @@ def test_a_process_answers_whatever_its_libraries_print():
     with start(task()) as contender:
         ready = contender.ready()
         assert (ready.parameters, ready.compile_seconds, ready.versions) == (1_000_000, 12.0, {"stand-in": "1.0"})
-        assert 0.02 <= ready.step_seconds < 1
-        turn = contender.round(5)
+        turn = contender.round(0.1)
+    assert 2 <= turn.steps <= 5
     assert 0.1 <= turn.seconds < 1
-    # A bare Python; this process, which has imported jax, holds more.
-    assert 5e6 < ready.peak_bytes <= turn.peak_bytes < 6e7
+    assert turn.seconds >= 0.02 * turn.steps
+    # It has taken 256 MiB for a while at its start; in rounds it is a bare Python.
+    assert 256e6 < ready.peak_bytes < 350e6
+    assert 5e6 < turn.peak_bytes < 60e6
 
 
 def test_a_waiting_process_sleeps():
     with start(task()) as contender, start(task("b")) as other:
         contender.ready()
         other.ready()
-        contender.round(1)
-        other.round(20)
-        turn = contender.round(1)
+        contender.round(0)
+        other.round(0.4)
+        turn = contender.round(0)
+    assert turn.steps == 1
     assert turn.idle_seconds >= 0.4
     assert turn.idle_cpu_seconds < 0.02 * turn.idle_seconds
 
@@ -49,10 +52,10 @@ def test_a_waiting_process_sleeps():
 def test_a_process_that_ends_is_named_with_its_last_words(network, message):
     with start(task(network=network)) as contender:
         contender.ready()
-        contender.round(1)
+        contender.round(0)
         for _ in range(2):  # asked again, it is as dead
             with pytest.raises(ContenderDied, match=message):
-                contender.round(1)
+                contender.round(0)
 
 
 def test_a_process_that_cannot_begin_is_named():
@@ -70,9 +73,9 @@ def test_the_others_outlive_one_that_dies():
     turns = []
 
     class Recorded(Contender):
-        def round(self, steps):
+        def round(self, seconds):
             turns.append(self.name)
-            return super().round(steps)
+            return super().round(seconds)
 
     def recorded(task, say):
         if task.network == "elsewhere":
@@ -96,10 +99,9 @@ def test_the_others_outlive_one_that_dies():
     assert 1 <= turns.count("mortal") <= 2
     assert (a["compile_seconds"], eager["compile_seconds"]) == (12.0, None)
     for entry in (a, eager):
-        assert entry["steps"] in (1, 2)
         assert len(entry["seconds_per_step"]) == 3
         assert all(0.02 <= seconds < 0.5 for seconds in entry["seconds_per_step"])
-        assert entry["peak_bytes"] > 1e6
+        assert 5e6 < entry["round_peak_bytes"] <= entry["start_peak_bytes"]
         assert entry["idle_cpu_share"] < 0.05
     assert "SIGKILL" in mortal["failed"]
     assert stranger == {"name": "stranger", "absent": "it has no unknown"}
@@ -117,9 +119,9 @@ def test_each_round_begins_with_another():
     turns = []
 
     class Recorded(Contender):
-        def round(self, steps):
+        def round(self, seconds):
             turns.append(self.name)
-            return super().round(steps)
+            return super().round(seconds)
 
     def recorded(task, say):
         return Recorded(task, [sys.executable, "-m", "tests.benchmarks.stand_in"])
