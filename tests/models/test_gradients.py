@@ -1,9 +1,10 @@
 """A gradient reaches every parameter of every variant, auxiliary heads included.
 
-In double precision, so that rounding noise cannot pass for a gradient. Run operation by operation: equal blocks
-share what is compiled, where compiling a whole network's gradient takes up to a minute.
+In double precision, so that rounding noise cannot pass for a gradient, and as narrow and small as a network goes:
+nearly all of the time is compilation. (Operation by operation takes three times as long: it compiles hundreds.)
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -12,14 +13,9 @@ import numpy as np
 import pytest
 
 from inception_jax import models
+from inception_jax.models.layers import BatchNormSpec, Style
+from inception_jax.models.table import conv, residual
 from tests.goldens.make_endpoints import inputs
-
-# Half a minute each: one in the suite, the others in `make test-all`.
-VARIANTS = [
-    pytest.param(name, variant, marks=[] if (name, variant) == ("googlenet", "slim") else pytest.mark.slow)
-    for name in models.names()
-    for variant in models.variants(name)
-]
 
 
 def create(name: str, variant: str, **options: Any) -> models.Network:
@@ -31,22 +27,24 @@ def create(name: str, variant: str, **options: Any) -> models.Network:
 
 def gradients(network: models.Network) -> dict[str, np.ndarray]:
     """Of the sum of all logits, each weighed at random, with respect to every parameter, by path."""
-    rng = np.random.default_rng(0)
-    with jax.enable_x64(True):
-        variables, images = inputs(network, batch=4, last=2)
 
-        def all_logits(params: Any) -> tuple[jax.Array, ...]:
+    @jax.jit
+    def gradient(params: Any) -> Any:
+        def weighed(params: Any) -> jax.Array:
             rngs = {"dropout": jax.random.key(0)}
             out: Any = network.apply(
                 {**variables, "params": params}, images, train=True, rngs=rngs, mutable=["batch_stats"]
             )[0]
-            return out.logits, *out.aux_logits
+            logits = (out.logits, *out.aux_logits)
+            assert len(logits) == 1 + len(network.heads)
+            return jnp.stack([(z * rng.normal(size=z.shape)).sum() for z in logits]).sum()
 
-        params = jax.tree.map(np.float64, variables["params"])
-        logits, transpose = jax.vjp(all_logits, params)
-        assert len(logits) == 1 + len(network.heads)
-        (tree,) = transpose(tuple(jnp.asarray(rng.normal(size=z.shape), z.dtype) for z in logits))
-        leaves = jax.tree.leaves_with_path(tree)
+        rng = np.random.default_rng(0)
+        return jax.grad(weighed)(params)
+
+    with jax.enable_x64(True):
+        variables, images = inputs(network, batch=4, last=2)
+        leaves = jax.tree.leaves_with_path(gradient(jax.tree.map(np.float64, variables["params"])))
         return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
 
 
@@ -67,7 +65,50 @@ def redundant(found: dict[str, np.ndarray]) -> set[str]:
     return own | {"block8_10/up/bias"} & set(found)
 
 
-@pytest.mark.parametrize(("name", "variant"), VARIANTS)
-def test_a_gradient_reaches_every_parameter(name, variant):
-    found = gradients(create(name, variant))
+OPTIONS = [("bn_inception", "paper", {"activation": "sigmoid"})]
+QUICK = [("googlenet", "naive")]  # other modules; and the default of every network
+
+
+def cases() -> Iterator[Any]:
+    """Every variant and the options that change what a gradient passes; slow unless it has modules of its own."""
+    for name in models.names():
+        for number, variant in enumerate(models.variants(name)):
+            quick = number == 0 or (name, variant) in QUICK
+            yield pytest.param(name, variant, {}, marks=[] if quick else pytest.mark.slow)
+    for name, variant, options in OPTIONS:
+        yield pytest.param(name, variant, options)
+
+
+@pytest.mark.parametrize(("name", "variant", "options"), [*cases()])
+def test_a_gradient_reaches_every_parameter(name, variant, options):
+    found = gradients(create(name, variant, **options))
+    assert dead(found) == redundant(found)
+
+
+def small(*, scale: float = 0.2, dropout: float = 0.5, biased: bool = False) -> models.Network:
+    """A residual block and a head: a scale of 0 cuts off the one, a dropout of 1 the other."""
+    block = residual([conv(8)], [conv(8), conv(8, 3)], scale=scale)
+    return models.Network(
+        rows=(("stem", conv(8, 3, 2)), ("block", block), ("last", conv(8, 3))),
+        heads=(models.AuxiliaryHead("aux", "block", (("conv", conv(8)),), dropout),),
+        num_classes=5,
+        dropout=0.0,
+        style=Style(norm=BatchNormSpec(group_size=2), biased=biased, dtype=jnp.float64),
+    )
+
+
+def test_parameters_that_no_gradient_reaches_are_found():
+    found = gradients(small())
+    assert dead(found) == redundant(found) == set()
+    assert dead(gradients(small(scale=0.0))) == {path for path in found if path.startswith("block/")}
+    assert dead(gradients(small(dropout=1.0))) == {"aux/conv/kernel", "aux/conv/norm/bias", "aux/logits/kernel"}
+
+
+def test_only_biases_before_a_batch_norm_may_be_dead():
+    found = gradients(small(biased=True))
+    assert "block/up/bias" in found  # of a linear convolution, without batch norm
+    assert redundant(found) == {
+        *("stem/bias", "last/bias", "aux/conv/bias", "block/branch0_conv0_1x1/bias"),
+        *("block/branch1_conv0_1x1/bias", "block/branch1_conv1_3x3/bias"),
+    }
     assert dead(found) == redundant(found)
