@@ -24,7 +24,7 @@ INTRODUCTION = """\
 # Performance
 
 How fast the networks train and classify, beside the plain way of writing them and beside other libraries. This page
-is made by `python benchmarks/report.py` from the files in [benchmarks/results](../benchmarks/results); no number on
+is made by `python benchmarks/report.py` from the files in `benchmarks/results`; no number on
 it is typed by hand.
 
 ## How to read it
