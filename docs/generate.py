@@ -57,8 +57,8 @@ def page() -> str:
         module = importlib.import_module(definition(name).build.__module__)
         if module not in seen:
             seen.add(module)
-            title, _, text = inspect.getdoc(module).partition("\n\n")
-            parts += ["## " + title.partition(":")[0] + "\n", title + "\n", text + "\n" if text else ""]
+            title, _, text = inspect.getdoc(module).partition(": ")
+            parts += [f"## {title}\n", text + "\n"]
         parts += [section(name)]
     return "\n".join(part for part in parts if part).rstrip() + "\n"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import jax
 
+from inception_jax.reporting.files import require_new
 from inception_jax.weights.catalogue import CATALOGUE
-from inception_jax.weights.checkpoint import BadCheckpoint, save_checkpoint, sidecar_of
+from inception_jax.weights.checkpoint import save_checkpoint, sidecar_of
 from inception_jax.weights.convert import convert
 
 
@@ -31,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Writes the checkpoint and prints what it is."""
     for path in (arguments.out, sidecar_of(arguments.out)):  # said before the work rather than after it
-        if path.exists():
-            raise BadCheckpoint(f"{path} exists; remove it or choose another name")
+        require_new(path, (path.suffix,))
     variables, meta = convert(arguments.source, arguments.name, arguments.num_classes)
     save_checkpoint(arguments.out, variables, meta)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))

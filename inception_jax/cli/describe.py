@@ -8,7 +8,7 @@ from typing import Any
 from inception_jax import models
 from inception_jax.cli.config_flags import add_config_argument, load_config
 from inception_jax.config import Config, ConfigError, defaults, resolve
-from inception_jax.models.cost import Cost, costs
+from inception_jax.models.cost import Cost, costs, total
 from inception_jax.models.table import notation
 from inception_jax.reporting.tables import FORMATS, render
 from inception_jax.training.experiment import build_network
@@ -43,10 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
     arch = models.architecture(model.name, model.variant, **model.options)
     as_printed = model.width == 1 and size == arch.input_size and not arguments.config_flags
     published = arch.published if as_printed else {}
-    rows = [_row(cost, network, published.get(cost.name, {})) for cost in costs(network, size)]
-    rows += [_total("total, as used", network, size, published.get("total", {}), heads=False)]
-    if network.heads:
-        rows += [_total("total, in training", network, size, {}, heads=True)]
+    counted = costs(network, size)
+    rows = [_row(cost, network, published.get(cost.name, {})) for cost in counted]
+    heads = {head.name for head in network.heads}
+    used = total("total, as used", (cost for cost in counted if cost.name not in heads))
+    rows += [_row(used, network, published.get("total", {}))]
+    if heads:
+        rows += [_row(total("total, in training", counted), network, {})]
     print(render(rows, COLUMNS, arguments.format))
     if arguments.format == "table":
         shown = f"{model.name} {model.variant or next(iter(models.variants(model.name)))}"
@@ -88,9 +91,3 @@ def _row(cost: Cost, network: models.Network, published: dict[str, str]) -> dict
         "paper_params": published.get("params"),
         "paper_ops": published.get("ops"),
     }
-
-
-def _total(name: str, network: models.Network, size: int, published: dict[str, str], *, heads: bool) -> dict[str, Any]:
-    counted = costs(network if heads else network.clone(heads=()), size)
-    whole = Cost(name, (), sum(c.parameters for c in counted), sum(c.multiply_adds for c in counted))
-    return _row(whole, network, published)

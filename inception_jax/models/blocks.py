@@ -13,15 +13,16 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from inception_jax.models.table import Operation, Row
+from inception_jax.models.table import Inception, Operation, Residual, Row
 
 
 def repeats(network: nn.Module, rows: Sequence[Row]) -> list[tuple[list[str], Operation]]:
-    """The rows as (names, operation): rows with parameters behind an equal one of equal shapes share an entry."""
+    """The rows as (names, operation): modules behind an equal one, of parameters of equal shapes, share its entry."""
     found: list[tuple[list[str], Operation, Any]] = []
     for name, operation in rows:
         shapes = jax.tree.map(jnp.shape, network.get_variable("params", name))
-        if shapes and found and found[-1][1:] == (operation, shapes):
+        is_module = isinstance(operation, Inception | Residual)
+        if is_module and found and found[-1][1:] == (operation, shapes):
             found[-1][0].append(name)
         else:
             found.append(([name], operation, shapes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inception_jax.models.cost import costs
+from inception_jax.models.cost import costs, total
 from inception_jax.models.geometry import smallest_input
 from inception_jax.models.registry import architecture, create, names, variants
 
@@ -55,18 +55,18 @@ def entry(name: str, variant: str) -> Entry:
     arch = architecture(name, variant)
     table = costs(create(name, variant=variant), arch.input_size)
     heads = {head.name for head in arch.heads}
-    used = [cost for cost in table if cost.name not in heads]
-    total = arch.published.get("total", {})
+    used = total("used", (cost for cost in table if cost.name not in heads))
+    published = arch.published.get("total", {})
     return Entry(
         network=name,
         variant=variant,
         input=arch.input_size,
         smallest=smallest_input(arch.rows),
-        parameters=sum(cost.parameters for cost in used),
-        with_heads=sum(cost.parameters for cost in table),
-        multiply_adds=sum(cost.multiply_adds for cost in used),
+        parameters=used.parameters,
+        with_heads=total("all", table).parameters,
+        multiply_adds=used.multiply_adds,
         heads=len(heads),
-        paper_params=total.get("params"),
-        paper_ops=total.get("ops"),
+        paper_params=published.get("params"),
+        paper_ops=published.get("ops"),
         weights=", ".join(variants(name)[variant].weights),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,6 +57,12 @@ def costs(network: Network, size: int) -> list[Cost]:
     if network.num_classes:
         rows.append(Cost("logits", (network.num_classes,), parameters["logits"], macs["logits"]))
     return rows
+
+
+def total(name: str, counted: Iterable[Cost]) -> Cost:
+    """The sum of `counted`, without a shape."""
+    counted = list(counted)
+    return Cost(name, (), sum(c.parameters for c in counted), sum(c.multiply_adds for c in counted))
 
 
 def count_parameters(tree: Any) -> int:

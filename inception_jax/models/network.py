@@ -144,8 +144,8 @@ def _run_rows(
     outputs: dict[str, jax.Array] = {}
     scanned = network.scan and not network.is_initializing()
     for names, operation in repeats(network, rows) if scanned else [([name], operation) for name, operation in rows]:
-        if len(names) > 1:
-            outputs |= scan_blocks(network, InceptionModule(operation, network.style, parent=None), names, x, train)  # pyright: ignore[reportArgumentType]
+        if len(names) > 1 and isinstance(operation, Inception | Residual):
+            outputs |= scan_blocks(network, InceptionModule(operation, network.style, parent=None), names, x, train)
         else:
             outputs[names[0]] = apply_row(names[0], operation, network.style, x, train)
         x = outputs[names[-1]]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from inception_jax.errors import UserError
+from inception_jax.new_file import OutputFileError, new_file
 from inception_jax.reporting.tables import render
 
 FORMATS = {".csv": "csv", ".json": "json", ".md": "markdown"}
-
-
-class OutputFileError(UserError, RuntimeError):
-    """A file that cannot be written. The message names it, the reason and the remedy."""
 
 
 def require_new(path: Path, suffixes: Sequence[str] = tuple(FORMATS)) -> None:
@@ -42,23 +37,3 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[
     """
     with new_file(path) as file:
         file.write(render(rows, columns, FORMATS[path.suffix]).encode() + b"\n")
-
-
-@contextlib.contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to be filled inside, which then appears as `path`, whole or not at all.
-
-    Raises:
-      OutputFileError: `path` is there already, or the file system refuses.
-    """
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with scratch.open("wb") as file:
-            yield file
-        if path.exists():  # made by somebody else since `require_new`
-            raise OutputFileError(f"{path} is there already and is not overwritten")
-        scratch.rename(path)
-    except OSError as error:
-        raise OutputFileError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        scratch.unlink(missing_ok=True)

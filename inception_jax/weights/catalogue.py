@@ -1,6 +1,7 @@
 """Every public network whose weights can be read: its name table, its files, and what is published about it.
 
-Accuracies are the sources' own, of one crop of the 50,000 validation images.
+Accuracies are the sources' own, of one crop of the 50,000 validation images; licences are those of the sources'
+code, as their packages and repositories state them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TORCH_FILES = ("pytorch", "safetensors")
 SLIM_FILES = ("tensor_slices", "tensor_bundle")
 
 APACHE = "code under Apache-2.0; the weights come without a licence of their own"
-BSD = "code under BSD-3-Clause; the weights come without a licence of their own"
+BSD = "code under BSD; the weights come without a licence of their own"
 MIT = "code under MIT; the weights come without a licence of their own"
 
 
@@ -71,9 +72,9 @@ CATALOGUE: dict[str, Published] = {
     "timm/inception_resnet_v2": Published(timm.INCEPTION_RESNET_V2, TORCH_FILES, pre.TIMM_RESNET, licence=APACHE),
     "timm/inception_resnet_v2.tf_in1k": _timm(timm.INCEPTION_RESNET_V2, 80.434, 95.312, pre.TIMM_RESNET),
     "timm/inception_resnet_v2.tf_ens_adv_in1k": _timm(timm.INCEPTION_RESNET_V2, 79.998, 94.94, pre.TIMM_RESNET),
-    "keras/inception_v3": Published(keras.INCEPTION_V3, ("hdf5",), pre.SLIM, licence=MIT, accuracy=(77.898, 93.72)),
+    "keras/inception_v3": Published(keras.INCEPTION_V3, ("hdf5",), pre.SLIM, licence=APACHE, accuracy=(77.898, 93.72)),
     "keras/inception_resnet_v2": Published(
-        keras.INCEPTION_RESNET_V2, ("hdf5",), pre.SLIM, licence=MIT, accuracy=(80.256, 95.252)
+        keras.INCEPTION_RESNET_V2, ("hdf5",), pre.SLIM, licence=APACHE, accuracy=(80.256, 95.252)
     ),
     "slim/inception_v1": _slim(slim.INCEPTION_V1, 69.8, 89.6, pre.SLIM_224),
     "slim/inception_v2": _slim(slim.INCEPTION_V2, 73.9, 91.8, pre.SLIM_224),
@@ -84,13 +85,13 @@ CATALOGUE: dict[str, Published] = {
         caffe.GOOGLENET, ("caffe",), pre.CAFFE, licence="released for unrestricted use", accuracy=(68.7, 88.9)
     ),
     # the same layers as BVLC's; the zoo has two sets of weights for them
-    "onnx/googlenet": Published(caffe.GOOGLENET_ONNX, ("onnx",), pre.CAFFE, licence=APACHE),
+    "onnx/googlenet": Published(caffe.GOOGLENET_ONNX, ("onnx",), pre.CAFFE, licence=MIT),
     "onnx/inception_v2": Published(
         caffe.BN_INCEPTION_ONNX,
         ("onnx",),
         pre.CAFFE,
         options={"projection_4c_4d": 96, "conv_bias": False},
-        licence=APACHE,
+        licence=MIT,
     ),
     "facenet-pytorch/inception_resnet_v1": Published(
         facenet.INCEPTION_RESNET_V1, TORCH_FILES, pre.FACENET, options={"bn_scale": True}, imagenet=False, licence=MIT

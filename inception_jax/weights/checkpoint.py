@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import secrets
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from safetensors.numpy import save
 from inception_jax import models
 from inception_jax.errors import UserError
 from inception_jax.models.network import abstract_variables
+from inception_jax.new_file import new_file
 from inception_jax.weights.preprocessing import Preprocessing
 from inception_jax.weights.readers import safetensors
 from inception_jax.weights.readers.files import BadFile
@@ -104,8 +103,8 @@ def save_checkpoint(path: Path, variables: Mapping[str, Any], meta: Meta) -> Non
       meta: what they are.
 
     Raises:
-      BadCheckpoint: one of the files exists or cannot be written, or a value is no finite number, or a variance is
-        below zero.
+      BadCheckpoint: a value is no finite number, or a variance is below zero.
+      OutputFileError: one of the files is there already or cannot be written.
     """
     sidecar = sidecar_of(path)
     tensors = {name: np.ascontiguousarray(value) for name, value in flatten_dict(variables, sep="/").items()}
@@ -117,9 +116,11 @@ def save_checkpoint(path: Path, variables: Mapping[str, Any], meta: Meta) -> Non
     data = save(tensors)
     described = {"version": VERSION, "weights_sha256": hashlib.sha256(data).hexdigest(), **dataclasses.asdict(meta)}
     text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
-    _write(sidecar, text.encode())  # the weights last: where they are, all is
-    try:
-        _write(path, data)
+    with new_file(sidecar) as file:
+        file.write(text.encode())
+    try:  # the weights last: where they are, all is
+        with new_file(path) as file:
+            file.write(data)
     except BaseException:
         sidecar.unlink()
         raise
@@ -210,21 +211,3 @@ def _typed(kind: type, values: Mapping[str, Any]) -> Any:
 
 def _is(value: Any, kind: type) -> bool:
     return type(value) is kind or (kind is float and type(value) is int)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """A new file with `data`, which appears whole."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        try:
-            with part.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(part, path)  # unlike a rename, it fails where a file is
-        finally:
-            part.unlink(missing_ok=True)
-    except FileExistsError:
-        raise BadCheckpoint(f"{path} exists; remove it or choose another name") from None
-    except OSError as error:
-        raise BadCheckpoint(f"{path} cannot be written: {error.strerror}") from error

@@ -44,7 +44,8 @@ def convert(path: Path, name: str = "", num_classes: int | None = None) -> tuple
       WeightsMismatch: tensors that do not fill the network exactly.
     """
     contents = read(path)
-    tensors = _folded(path, contents.tensors)
+    tensors = contents.tensors
+    _refuse_second_scaling(path, tensors)
     name = name or recognise(path, contents)
     if name not in CATALOGUE:
         raise UnknownWeights(f"no source is called {name!r}; known are {', '.join(CATALOGUE)}")
@@ -52,7 +53,7 @@ def convert(path: Path, name: str = "", num_classes: int | None = None) -> tuple
     if contents.format not in published.formats:
         kinds = ", ".join(FORMATS[kind] for kind in published.formats)
         raise UnknownWeights(f"{path} is {FORMATS[contents.format]}, and {name} comes as {kinds}")
-    places = _places(published, tensors)
+    places = _places(name, tensors)
     bias = places.get("params/logits/bias")
     theirs = int(tensors[bias].shape[-1]) if bias and tensors[bias].ndim else 0
     aux = theirs > 0 and any(place.split("/")[1] in _heads(name) for place in places)
@@ -88,9 +89,8 @@ def recognise(path: Path, contents: Contents) -> str:
     for name, published in CATALOGUE.items():
         if contents.format not in published.formats or published.by_name:
             continue
-        tensors = _folded(path, contents.tensors)
-        places = _places(published, tensors)
-        known = set(places)
+        tensors = contents.tensors
+        known = set(_places(name, tensors))
         used = sum(not tensor.endswith(published.source.ignored) for tensor in tensors)
         optional = {"logits", *_heads(name)}
         needed = {place for place in _variables(name) if place.split("/")[1] not in optional}
@@ -120,11 +120,10 @@ def _heads(name: str) -> frozenset[str]:
     return frozenset(head.name for head in _network(CATALOGUE[name], 1000, True).heads)
 
 
-def _places(published: Published, tensors: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Our variables -> the tensor that is each, as far as names tell."""
-    name = next(name for name, entry in CATALOGUE.items() if entry is published)
+def _places(name: str, tensors: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Variables of an entry's network -> the tensor that is each, as far as names tell."""
     variables = _variables(name)
-    table = published.source.table(list(tensors), layers(variables))
+    table = CATALOGUE[name].source.table(list(tensors), layers(variables))
     return {place: tensor for tensor, place in table.items() if tensor in tensors and place in variables}
 
 
@@ -163,13 +162,12 @@ def _class_names(count: int, offset: int, imagenet_: bool) -> tuple[str, ...]:
     return (BACKGROUND,) * offset + tuple(one.name for one in imagenet.classes())
 
 
-def _folded(path: Path, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+def _refuse_second_scaling(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Refuses a batch norm that scales or shifts itself where a layer behind it does (ONNX from Caffe)."""
     for name, value in tensors.items():
         for suffix, neutral in (("/bn_scale_0", 1), ("/bn_bias_0", 0)):
             if name.endswith(suffix) and not (value == neutral).all():
                 raise UnknownWeights(f"{path}: {name} should be {neutral} throughout, as in the model zoo's graphs")
-    return tensors
 
 
 def _sha256(path: Path) -> str:

@@ -81,11 +81,11 @@ def to_variables(source: Source, tensors: Mapping[str, np.ndarray], abstract: Ma
     wanted: Any = flatten_dict(abstract, sep="/")
     names = [name for name in tensors if not name.endswith(source.ignored)]
     table = source.table(names, layers(wanted))
-    place_of = {name: table[name] for name in names if table.get(name) in wanted}
+    place_of = {name: table[name] for name in names if name in table and table[name] in wanted}
     name_of = {path: name for name, path in place_of.items()}
     expected = {path: f"{path} (their {name})" for name, path in table.items()}
     unused = [name for name in names if name_of.get(place_of.get(name, "")) != name]
-    missing = [expected.get(path, path) for path in wanted if path not in name_of]
+    missing = [expected.get(path) or path for path in wanted if path not in name_of]
     misshapen, filled = [], {}
     for path, name in name_of.items():
         array = source.layout(tensors[name], wanted[path].shape)
@@ -93,7 +93,7 @@ def to_variables(source: Source, tensors: Mapping[str, np.ndarray], abstract: Ma
             misshapen.append(f"{name} {tensors[name].shape} for {path} {wanted[path].shape}")
         filled[path] = np.ascontiguousarray(array, wanted[path].dtype)
     if unused or missing or misshapen:
-        raise WeightsMismatch(source, unused, missing, misshapen)  # pyright: ignore[reportArgumentType]
+        raise WeightsMismatch(source, unused, missing, misshapen)
     return unflatten_dict({path: filled[path] for path in wanted}, sep="/")
 
 

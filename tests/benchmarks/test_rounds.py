@@ -69,18 +69,24 @@ def test_leaving_ends_the_process():
     assert contender._process.poll() is not None
 
 
-def test_the_others_outlive_one_that_dies():
-    turns = []
+def recorded(turns):
+    """Starts contenders that append their name to `turns` at each."""
 
     class Recorded(Contender):
         def round(self, seconds):
             turns.append(self.name)
             return super().round(seconds)
 
-    def recorded(task, say):
+    def start_recorded(task, say):
         if task.network == "elsewhere":
             raise Absent("it cannot be installed")
         return Recorded(task, [sys.executable, "-m", "tests.benchmarks.stand_in"])
+
+    return start_recorded
+
+
+def test_the_others_outlive_one_that_dies():
+    turns = []
 
     tasks = [
         task("a"),
@@ -91,7 +97,7 @@ def test_the_others_outlive_one_that_dies():
         task("bad", "broken"),
     ]
     stream = io.StringIO()
-    entries = measure(tasks, recorded, rounds=3, round_seconds=0.05, stream=stream)
+    entries = measure(tasks, recorded(turns), rounds=3, round_seconds=0.05, stream=stream)
 
     assert [entry["name"] for entry in entries] == ["a", "eager", "mortal", "stranger", "far", "bad"]
     a, eager, mortal, stranger, far, bad = entries
@@ -118,15 +124,7 @@ def test_the_others_outlive_one_that_dies():
 def test_each_round_begins_with_another():
     turns = []
 
-    class Recorded(Contender):
-        def round(self, seconds):
-            turns.append(self.name)
-            return super().round(seconds)
-
-    def recorded(task, say):
-        return Recorded(task, [sys.executable, "-m", "tests.benchmarks.stand_in"])
-
-    measure([task("a"), task("b")], recorded, rounds=3, round_seconds=0.0, stream=io.StringIO())
+    measure([task("a"), task("b")], recorded(turns), rounds=3, round_seconds=0.0, stream=io.StringIO())
     assert turns == ["a", "b", "b", "a", "a", "b"]
 
 

@@ -57,8 +57,8 @@ def inputs(network: models.Network, batch: int = 1, last: int = 3) -> tuple[Any,
     kinds = {"depthwise": "kernel", "mean": "moving_mean", "var": "moving_variance", "scale": "weight"}
 
     def value(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray:
-        *_, kind = names = [part.key for part in path]
-        return seeded.tensor("/".join([*names, kinds.get(kind, kind)]), leaf.shape)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        names: list[str] = [part.key for part in path]
+        return seeded.tensor("/".join([*names, kinds.get(names[-1], names[-1])]), leaf.shape)
 
     images = seeded.images(batch, image_side(network, last))
     shapes = abstract_variables(network, jax.ShapeDtypeStruct(images.shape, jnp.float32))
@@ -67,8 +67,8 @@ def inputs(network: models.Network, batch: int = 1, last: int = 3) -> tuple[Any,
 
 def summaries(network: models.Network, variables: Any, images: np.ndarray) -> dict[str, Summary]:
     """Of every row at inference, in order, of the embedding if there is one, and of the logits."""
-    out = network.apply(variables, images)
-    values = out.endpoints | {"embedding": out.embedding, "logits": out.logits}  # pyright: ignore[reportAttributeAccessIssue]
+    out: Any = network.apply(variables, images)
+    values = out.endpoints | {"embedding": out.embedding, "logits": out.logits}
     return {name: summary(np.asarray(value)) for name, value in values.items() if value is not None}
 
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from inception_jax.new_file import OutputFileError
 from inception_jax.weights.checkpoint import (
     BadCheckpoint,
     Meta,
@@ -57,10 +58,10 @@ def test_what_goes_in_comes_out(saved, variables):
 
 def test_no_file_is_written_over(saved, variables):
     before = saved.read_bytes(), sidecar_of(saved).read_bytes()
-    with pytest.raises(BadCheckpoint, match=r"w\.json exists"):
+    with pytest.raises(OutputFileError, match=r"w\.json is there already"):
         save_checkpoint(saved, variables, META)
     sidecar_of(saved).unlink()
-    with pytest.raises(BadCheckpoint, match=r"w\.safetensors exists"):
+    with pytest.raises(OutputFileError, match=r"w\.safetensors is there already"):
         save_checkpoint(saved, variables, META)
     assert [path.name for path in saved.parent.iterdir()] == ["w.safetensors"]
     assert saved.read_bytes() == before[0]
@@ -75,7 +76,7 @@ def test_a_full_disk_leaves_nothing(variables, tmp_path, monkeypatch):
         synced(number)
 
     monkeypatch.setattr(os, "fsync", fail_on_weights)
-    with pytest.raises(BadCheckpoint, match="No space left"):
+    with pytest.raises(OutputFileError, match="No space left"):
         save_checkpoint(tmp_path / "w.safetensors", variables, META)
     assert not list(tmp_path.iterdir())
 

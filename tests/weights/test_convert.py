@@ -161,7 +161,7 @@ def test_the_command_writes_a_checkpoint_and_says_what_it_is(tmp_path, capsys):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == 6_617_624  # architectures.md, section 0
 
     assert main(["convert", str(path), str(out)]) == 2
-    assert "exists" in capsys.readouterr().err
+    assert "is there already and is not overwritten" in capsys.readouterr().err
     assert main(["convert", str(tmp_path / "none"), str(tmp_path / "p.safetensors")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("inception-jax convert: ")

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from inception_jax import models
 from inception_jax.errors import UserError
 from inception_jax.models.network import abstract_variables
-from inception_jax.weights import SOURCES, WeightsMismatch, keras, pytorch, to_variables
-from inception_jax.weights.mapping import expand, layers
+from inception_jax.weights import keras, pytorch
+from inception_jax.weights.catalogue import CATALOGUE
+from inception_jax.weights.mapping import WeightsMismatch, expand, layers, to_variables
 from tests import seeded
 
 GOLDENS = Path(__file__).parents[1] / "goldens/parity"
-PYTORCH = [name for name in SOURCES if not name.startswith("keras")]
+PYTORCH = [name for name in CATALOGUE if (GOLDENS / f"{name.replace('/', '_')}.npz").exists()]
 
 
 @cache
@@ -37,7 +38,7 @@ def listing_of(name: str) -> dict[str, tuple[int, ...]]:
 
 @pytest.mark.parametrize("name", PYTORCH)
 def test_every_tensor_of_the_peer_reaches_a_place_of_its_own(name):
-    source, shapes = SOURCES[name], listing_of(name)
+    source, shapes = CATALOGUE[name].source, listing_of(name)
     abstract = abstract_of(source.network, source.variant, any("aux" in tensor.lower() for tensor in shapes))
     numbers = {tensor: number for number, tensor in enumerate(shapes, start=1)}
     tensors = {tensor: np.broadcast_to(np.float64(numbers[tensor]), shape) for tensor, shape in shapes.items()}
@@ -50,7 +51,7 @@ def test_every_tensor_of_the_peer_reaches_a_place_of_its_own(name):
 
 
 def test_weights_for_another_variant_are_refused_by_the_names_that_it_lacks():
-    source, shapes = SOURCES["timm/inception_v3"], listing_of("timm/inception_v3")
+    source, shapes = CATALOGUE["timm/inception_v3"].source, listing_of("timm/inception_v3")
     tensors = {tensor: np.broadcast_to(np.float32(0), shape) for tensor, shape in shapes.items()}
     with pytest.raises(WeightsMismatch, match="must be the torchvision variant of inception_v3") as caught:
         to_variables(source, tensors, abstract_of("inception_v3", "slim", False))
@@ -60,7 +61,7 @@ def test_weights_for_another_variant_are_refused_by_the_names_that_it_lacks():
 
 
 def test_weights_without_auxiliary_heads_do_not_fill_a_network_with_them():
-    source, shapes = SOURCES["timm/inception_v3"], listing_of("timm/inception_v3")
+    source, shapes = CATALOGUE["timm/inception_v3"].source, listing_of("timm/inception_v3")
     tensors = {tensor: np.broadcast_to(np.float32(0), shape) for tensor, shape in shapes.items()}
     with pytest.raises(WeightsMismatch) as caught:
         to_variables(source, tensors, abstract_of("inception_v3", "torchvision", True))

@@ -18,7 +18,8 @@ import pytest
 
 from inception_jax import models
 from inception_jax.models.network import AuxiliaryClassifier, abstract_variables
-from inception_jax.weights import SOURCES, to_variables
+from inception_jax.weights.catalogue import CATALOGUE
+from inception_jax.weights.mapping import to_variables
 from tests import seeded
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ def assert_parity(
     rename: Mapping[str, str] | None = None,
 ) -> None:
     """Compares with the peer; `alter` and `rename`, a network and names of tensors, are for faults."""
-    source, heads = SOURCES[name], of_kind("head", golden)
+    source, heads = CATALOGUE[name].source, of_kind("head", golden)
     network = models.create(source.network, variant=source.variant, aux=bool(heads))
     images = jnp.asarray(seeded.images(*golden["images"]))
     abstract = abstract_variables(network, jax.ShapeDtypeStruct(images.shape, images.dtype))
@@ -59,7 +60,8 @@ def assert_parity(
     for head, expected in zip(network.heads, heads.values(), strict=True):
         classifier = AuxiliaryClassifier(head, network.num_classes, network.style)
         subtree = {collection: tree[head.name] for collection, tree in variables.items()}
-        assert_close(head.name, classifier.apply(subtree, out.endpoints[head.after], train=False), expected)  # pyright: ignore[reportArgumentType]
+        logits: Any = classifier.apply(subtree, out.endpoints[head.after], train=False)
+        assert_close(head.name, logits, expected)
 
 
 def golden_of(name: str) -> dict[str, np.ndarray]:
@@ -82,12 +84,12 @@ def test_pytorch_peer(name):
 
 
 def other_epsilon(network: models.Network) -> models.Network:
-    norm = network.style.norm
-    return network.clone(style=replace(network.style, norm=replace(norm, epsilon=1.1 * norm.epsilon)))  # pyright: ignore[reportArgumentType, reportOptionalMemberAccess]
+    norm: Any = network.style.norm
+    return network.clone(style=replace(network.style, norm=replace(norm, epsilon=1.1 * norm.epsilon)))
 
 
 def other_variant(name: str, **options: Any) -> Callable[[models.Network], models.Network]:
-    rows = models.architecture(SOURCES[name].network, SOURCES[name].variant, **options).rows
+    rows = models.architecture(CATALOGUE[name].source.network, CATALOGUE[name].source.variant, **options).rows
     return lambda network: network.clone(rows=rows)
 
 
