@@ -102,24 +102,26 @@ def no_product(x: jax.Array, kernel: jax.Array, *_: Any, **__: Any) -> jax.Array
     return cut_or_filled(x, (*x.shape[:-1], kernel.shape[-1]))
 
 
-def network_flops(network: models.Network, variables: Any, size: int, *, train: bool) -> float:
+def network_flops(network: models.Network, variables: Any, size: int) -> float:
+    """Of a forward pass in training, where the auxiliary heads take part."""
+
     def forward(variables: Any, images: jax.Array) -> Any:
         rngs = {"dropout": jax.random.key(0)}
-        output, _ = network.apply(variables, images, train=train, rngs=rngs, mutable=["batch_stats"])
+        output, _ = network.apply(variables, images, train=True, rngs=rngs, mutable=["batch_stats"])
         return output.logits, output.aux_logits
 
     return flops(forward, variables, shape(1, size, size, 3))
 
 
-def xla_multiply_adds(network: models.Network, size: int, monkeypatch: pytest.MonkeyPatch, *, train: bool) -> float:
+def xla_multiply_adds(network: models.Network, size: int, monkeypatch: pytest.MonkeyPatch) -> float:
     """Of convolutions and linear layers, padding included."""
     variables = abstract_variables(network, shape(1, size, size, 3))
     monkeypatch.setattr(lax, "conv_general_dilated", padded_first)
-    everything = network_flops(network, variables, size, train=train)
+    everything = network_flops(network, variables, size)
     monkeypatch.setattr(lax, "conv_general_dilated", no_convolution)
     monkeypatch.setattr(lax, "dot_general", no_product)  # nn.Dense
     monkeypatch.setattr(layers, "matmul_1x1", lambda units, x: no_product(x, units[0].kernel))
-    others = network_flops(network, variables, size, train=train)
+    others = network_flops(network, variables, size)
     return (everything - others) / 2
 
 
@@ -127,5 +129,6 @@ def xla_multiply_adds(network: models.Network, size: int, monkeypatch: pytest.Mo
 def test_multiply_adds_are_those_that_xla_counts(name, monkeypatch):
     network = models.create(name, fused=False)
     size = models.architecture(name).input_size
-    ours = sum(cost.multiply_adds for cost in costs(network, size) if not cost.name.startswith("aux"))
-    assert xla_multiply_adds(network, size, monkeypatch, train=False) == pytest.approx(ours, rel=1e-5)
+    ours = sum(cost.multiply_adds for cost in costs(network, size))
+    # 2e-5 of the whole is at most 2 % of its auxiliary heads, which are one part in 200 to 2000
+    assert xla_multiply_adds(network, size, monkeypatch) == pytest.approx(ours, rel=2e-5)
