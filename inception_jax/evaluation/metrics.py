@@ -14,16 +14,29 @@ def rank(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """How many classes stand before the label, int32 [B]; 0 is a top-1 hit, below 5 a top-5 hit.
 
     Equal scores are ordered by class index, so constant logits do not hit everywhere; NaN stands
-    before every number and a label whose own score is NaN comes last.
+    before every number and a label whose own score is NaN comes last. The label -1 comes behind all K classes.
 
     Args:
       logits: float [B, K].
-      labels: int32 [B], each in [0, K).
+      labels: int32 [B], each in [-1, K).
     """
     score = jnp.take_along_axis(logits, labels[:, None], axis=1)
     classes = jnp.arange(logits.shape[1])
     behind = (logits < score) | ((logits == score) & (classes >= labels[:, None]))
-    return (~behind).sum(axis=1, dtype=jnp.int32)
+    return jnp.where(labels < 0, logits.shape[1], (~behind).sum(axis=1, dtype=jnp.int32))
+
+
+def likeliest(logits: jax.Array, valid: jax.Array) -> jax.Array:
+    """Of several valid labels the one that stands first, int32 [B].
+
+    Args:
+      logits: float [B, K].
+      valid: bool [B, K], at least one of every row that counts.
+    """
+    lowest = jnp.finfo(logits.dtype).min
+    # Above minus infinity, so that even a label without a number is preferred to one that is not valid.
+    scores = jnp.where(jnp.isnan(logits), lowest, jnp.maximum(logits, lowest))
+    return jnp.where(valid, scores, -jnp.inf).argmax(axis=1).astype(jnp.int32)
 
 
 def hits(logits: jax.Array, labels: jax.Array, mask: jax.Array) -> dict[str, jax.Array]:
@@ -40,15 +53,17 @@ def hits(logits: jax.Array, labels: jax.Array, mask: jax.Array) -> dict[str, jax
 
 
 def sums(logits: jax.Array, labels: jax.Array, mask: jax.Array) -> dict[str, jax.Array]:
-    """`loss` (float32), `top1`, `top5` and `images` (int32) summed over the rows of `mask`, bool [B].
+    """`loss` (float32), `top1`, `top5`, `images` and `unreadable` (int32) summed over the rows of `mask`, bool [B].
 
-    The loss is the plain cross-entropy in nats: no label smoothing, no auxiliary classifier, no L2.
+    The loss is the plain cross-entropy in nats: no label smoothing, no auxiliary classifier, no L2. A row with the
+    label -1 stands for an image that could not be read: it is an image, no hit, and has no loss.
     """
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), jnp.maximum(labels, 0))
     return {
-        "loss": jnp.where(mask, losses, 0.0).sum(),
+        "loss": jnp.where(mask & (labels >= 0), losses, 0.0).sum(),
         **hits(logits, labels, mask),
         "images": mask.sum(dtype=jnp.int32),
+        "unreadable": (mask & (labels < 0)).sum(dtype=jnp.int32),
     }
 
 
