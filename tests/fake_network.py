@@ -26,7 +26,7 @@ class FakeNetwork(nn.Module):
         if self.aux and (train or self.is_initializing()):
             aux_logits = (nn.Dense(self.num_classes, name="aux")(features),)
         kept = nn.Dropout(self.dropout, deterministic=not train)(features)
-        logits = nn.Dense(self.num_classes, name="logits")(kept)
+        logits = nn.Dense(self.num_classes, name="logits")(kept) if self.num_classes else None
         return Output(logits, aux_logits if train else (), features, {"conv": x})
 
 

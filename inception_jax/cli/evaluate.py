@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from inception_jax.cli.config_flags import add_config_argument, load_config
-from inception_jax.cli.trained import add_trained_arguments, load
+from inception_jax.cli.trained import add_trained_arguments, load_classifier
 from inception_jax.config import Config, ConfigError, difference, flatten
+from inception_jax.data.labels import relabelled
 from inception_jax.data.sources import open_source
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.evaluation.evaluator import Answers, Evaluator
@@ -17,7 +19,7 @@ from inception_jax.evaluation.predictions import Predictions
 from inception_jax.reporting import files
 from inception_jax.reporting.progress import EvaluationProgress
 from inception_jax.reporting.tables import FORMATS, render
-from inception_jax.training.run_directory import read_config
+from inception_jax.training.trained import Trained
 
 _ERRORS = {"top-1 error (95 %)": "top1_error", "top-5 error (95 %)": "top5_error"}
 
@@ -25,7 +27,8 @@ _ERRORS = {"top-1 error (95 %)": "top1_error", "top-5 error (95 %)": "top5_error
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this command."""
     add_trained_arguments(parser)
-    add_config_argument(parser, "where data come from, if not as the run's own config says")
+    add_config_argument(parser, "where images come from, if not as the run's own config says")
+    parser.add_argument("--data", metavar="tfds:NAME|folder:PATH", help="the images; default: config.data.source")
     parser.add_argument("--split", help="the split, or a slice of one: test[:50%%]; default: config.data.eval_split")
     parser.add_argument(
         "--protocol", metavar="single|10|12|144", help="views of each image; default: config.evaluation.protocol"
@@ -52,21 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Counts every image of the split once, prints the result and writes the files asked for."""
     written = _require_new_files(arguments)
-    workdir: Path = arguments.workdir
-    trained_config = read_config(workdir)
-    chosen = {"protocol": arguments.protocol, "average": arguments.average}
-    flags = [f"--config.evaluation.{name}={value}" for name, value in chosen.items() if value is not None]
-    config = load_config([*arguments.config_flags, *flags], base=trained_config)
-    _require_only_data_changes(trained_config, config)
+    mesh = make_mesh()
+    trained = load_classifier(arguments, mesh)
+    config = _config(arguments, trained)
     split = arguments.split or config.data.eval_split
     source = open_source(config.data.source, split, config.data.data_dir)
-    mesh = make_mesh()
-    trained = load(arguments, mesh)
-    if source.class_names != trained.class_names:
-        raise ConfigError(
-            f"{config.data.source} {split} has other classes ({len(source.class_names)}) than those that "
-            f"{workdir} was trained on ({len(trained.class_names)})"
-        )
+    source = relabelled(source, trained.class_names, trained.network.num_classes)
     predictions = Predictions(source) if written else None
     evaluator = Evaluator(trained.network, source, config, mesh, answers=predictions is not None)
     with EvaluationProgress(len(source), views=evaluator.views) as progress:
@@ -78,12 +72,45 @@ def run(arguments: argparse.Namespace) -> int:
 
         result = evaluator(trained.variables, on_batch_done=batch_done)
         progress.finish()
-    about = {"run": str(workdir), "step": trained.step, "data": config.data.source, "split": split}
+    about = {**trained.about(), "data": config.data.source, "split": split}
     row = {**about, **_protocol(config, evaluator.views), **result, **_errors(result)}
     print(_rendered(row, arguments.format), flush=True)  # before files that a full disk may refuse
     if predictions:
         _write(arguments, predictions, row)
     return 0
+
+
+def _config(arguments: argparse.Namespace, trained: Trained) -> Config:
+    """What the flags ask for; a weights file says nothing of where images are, so the experiment file does."""
+    named = [flag for flag in arguments.config_flags if flag.partition("=")[0] == "--config"]
+    chosen = {"data.source": arguments.data, "evaluation.protocol": arguments.protocol}
+    chosen["evaluation.average"] = arguments.average
+    changes = [flag for flag in arguments.config_flags if flag not in named]
+    changes += [f"--config.{name}={value}" for name, value in chosen.items() if value is not None]
+    base = trained.config
+    if trained.meta is None:
+        changes = [*named, *changes]
+    elif named:
+        base = _with_images_of(base, load_config(named))
+    elif not any(change.startswith("--config.data.source=") for change in changes):
+        raise ConfigError(
+            f"{trained.path} does not say which images to use: "
+            "add --data=folder:PATH or --data=tfds:NAME with --split, or --config=FILE"
+        )
+    config = load_config(changes, base=base)
+    _require_only_data_changes(base, config)
+    return config
+
+
+def _with_images_of(base: Config, other: Config) -> Config:
+    """Network and preprocessing of `base` for the images of `other`, evaluated as there."""
+    images = {name: getattr(other.data, name) for name in ("source", "data_dir", "eval_split", "threads", "prefetch")}
+    return dataclasses.replace(
+        base,
+        batch_size=other.batch_size,
+        evaluation=other.evaluation,
+        data=dataclasses.replace(base.data, **images),
+    )
 
 
 def _require_new_files(arguments: argparse.Namespace) -> list[Path]:

@@ -1,10 +1,8 @@
-"""A config with everything it names: the images, the network, the update rule; and the weights of a finished run."""
+"""A config with everything it names: the images, the network, the update rule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +12,8 @@ from jax.sharding import Mesh
 from inception_jax import models
 from inception_jax.config import Config, ConfigError, check_devices
 from inception_jax.data.sources import Source, open_source
-from inception_jax.distributed.mesh import make_mesh
-from inception_jax.training.checkpoints import Checkpoints
 from inception_jax.training.optimizers import make_optimizer
-from inception_jax.training.run_directory import RunDirectoryError, read_config
 from inception_jax.training.schedules import make_schedule, training_steps
-from inception_jax.training.state import abstract_state
 
 
 @dataclass(frozen=True)
@@ -99,46 +93,3 @@ def build_network(config: Config, num_classes: int) -> models.Network:
             f"{models.smallest_input(network.rows)}: {error}"
         ) from error
     return network
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The weights of a run, with what it takes to use them."""
-
-    config: Config
-    network: models.Network
-    variables: dict[str, Any]
-    class_names: tuple[str, ...]
-    step: int
-
-
-def load_trained(workdir: Path, which: Literal["best", "newest"] | int = "best", mesh: Mesh | None = None) -> Trained:
-    """Reads a checkpoint of a run, changing nothing on disk; averaged weights if the run averages.
-
-    Args:
-      workdir: the run directory.
-      which: `best` by validation top-1 (the newest, if none was validated), `newest`, or a step.
-      mesh: where to put the variables, a copy on every device; default: all devices.
-
-    Raises:
-      RunDirectoryError: there is no such run or checkpoint, or it is damaged.
-    """
-    config = read_config(workdir)
-    checkpoints = Checkpoints(workdir, config, read_only=True)
-    try:
-        steps = checkpoints.steps()
-        if not steps:
-            raise RunDirectoryError(f"{workdir} has no checkpoint yet")
-        step = which if isinstance(which, int) else steps[-1]
-        if which == "best":
-            step = checkpoints.best() or step
-        if step not in steps:
-            raise RunDirectoryError(f"{workdir} has no checkpoint of step {step}; it has {', '.join(map(str, steps))}")
-        class_names = tuple(checkpoints.read_meta(step)["class_names"])
-        network = build_network(config, len(class_names))
-        # The schedule's values matter to no shape, and depend on the training images, which are not needed here.
-        optimizer = make_optimizer(config.optimizer, optax.constant_schedule(0.0))
-        restored = checkpoints.read(step, abstract_state(network, config, optimizer, mesh or make_mesh()))
-    finally:
-        checkpoints.close()
-    return Trained(config, network, restored.state.variables(), class_names, step)

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
@@ -17,6 +16,7 @@ from inception_jax.data import imagenet
 from inception_jax.errors import UserError
 from inception_jax.weights.catalogue import CATALOGUE, Published
 from inception_jax.weights.checkpoint import Meta, abstract_of
+from inception_jax.weights.classes import without_first_classes
 from inception_jax.weights.mapping import layers, to_variables
 from inception_jax.weights.readers import FORMATS, Contents, read
 
@@ -152,8 +152,7 @@ def _with_classes(
     if not background or wanted != 1000:
         choices = "0" + (", 1000" if background else "") + (f" or {theirs}" if theirs else "")
         raise UnknownWeights(f"{path} has {theirs} classes; --num-classes can be {choices}, not {wanted}")
-    cut = {place: leaf[..., 1:] if "logits" in place.split("/") else leaf for place, leaf in flat.items()}
-    return unflatten_dict(jax.tree.map(np.ascontiguousarray, cut), sep="/"), 1000, 0
+    return without_first_classes(variables, 1), 1000, 0
 
 
 def _class_names(count: int, offset: int, imagenet_: bool) -> tuple[str, ...]:

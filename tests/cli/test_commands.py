@@ -17,7 +17,7 @@ from PIL import Image
 from inception_jax import models
 from inception_jax.cli import train as train_command
 from inception_jax.cli.main import COMMANDS, main
-from inception_jax.training.experiment import load_trained
+from inception_jax.training.trained import load_trained
 from tests.fake_network import FakeNetwork
 
 QUICKSTART = Path(__file__).parents[2] / "experiments/quickstart/digits.py"
@@ -153,7 +153,7 @@ def test_evaluate_refuses_images_of_other_classes(workdir, tmp_path, capsys):
     Image.new("RGB", (SIZE, SIZE)).save(tmp_path / "cat" / "a.png")
     flags = [f"--config.data.source=folder:{tmp_path}", "--split=all"]
     message = fails(capsys, ["evaluate", "--workdir", workdir, *flags])
-    assert "has other classes (1)" in message
+    assert "have other classes (1)" in message
     assert "trained on (10)" in message
 
 

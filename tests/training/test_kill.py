@@ -15,8 +15,8 @@ import pytest
 
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.reporting.writers import read_metrics
-from inception_jax.training.experiment import load_trained
 from inception_jax.training.run_directory import read_results
+from inception_jax.training.trained import load_trained
 
 STEPS = 60
 SCRIPT = textwrap.dedent(f"""

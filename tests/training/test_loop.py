@@ -16,10 +16,11 @@ from inception_jax.data.sources import DataError
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.reporting.writers import read_metrics
 from inception_jax.training import experiment, loop, run_directory
-from inception_jax.training.experiment import build_network, load_trained
+from inception_jax.training.experiment import build_network
 from inception_jax.training.interruption import Interrupted
 from inception_jax.training.loop import NonFiniteLoss, train
 from inception_jax.training.run_directory import RunDirectoryError
+from inception_jax.training.trained import load_trained
 from tests.fake_network import FakeNetwork
 
 # 1438 training images: 45 updates an epoch; validation after 9, 18, 20, checkpoints after 7, 9, 14, 18, 20.
