@@ -76,7 +76,7 @@ def _training(network: nn.Module, config: Config, mesh: jax.sharding.Mesh, batch
 def _inference(network: nn.Module, config: Config, mesh: jax.sharding.Mesh, batch: dict[str, np.ndarray]) -> Work:
     variables = init_state(network, config, optax.identity(), mesh).variables()
     jitted = jax.jit(
-        make_eval_step(network),
+        make_eval_step(network, config),
         in_shardings=(replicated(mesh), batch_sharding(mesh)),
         out_shardings=replicated(mesh),
     )

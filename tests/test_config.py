@@ -31,6 +31,8 @@ from inception_jax.config import (
 # Written down here, not asked of the schema: where data lie, how fast they are read, how often a run is looked at.
 NEUTRAL = {
     "data.data_dir",
+    "data.eval_resize",
+    "data.eval_side",
     "data.threads",
     "data.prefetch",
     "evaluation.every_epochs",
@@ -67,6 +69,8 @@ def another(name, value):
     metadata = metadata_of(name)
     if "choices" in metadata:
         return next(choice for choice in metadata["choices"] if choice != value)
+    if name == "data.eval_side":
+        return 256
     if name == "evaluation.scales":
         return "320,352,384,416"
     match value:
@@ -78,8 +82,10 @@ def another(name, value):
             return value + 1 if name != "batch_size" else 2 * value
         case float():
             return value / 2 if value else metadata["range"][1] / 2
-        case list():
-            return [value[0], (value[0] + value[1]) / 2]
+        case [low, high]:
+            return [low, (low + high) / 2]
+        case [_, _, _]:
+            return [123.0, 117.0, 104.0]
         case None:
             return 0.25
     raise AssertionError(f"{name}: no other value of {value!r} is known")
@@ -112,6 +118,8 @@ def another(name, value):
         ({"optimizer": {"name": "zzz"}}, "config.optimizer.name must be one of momentum, rmsprop, got 'zzz'"),
         ({"data": {"area": 0.5}}, "config.data.area must be 2 numbers, got 0.5"),
         ({"data": {"area": (0.5, 0.6, 0.7)}}, "config.data.area must be 2 numbers, got (0.5, 0.6, 0.7)"),
+        ({"data": {"mean": (123.0, 117.0)}}, "config.data.mean must be 3 numbers, got (123.0, 117.0)"),
+        ({"data": {"std": (1.0, 0.0, 1.0)}}, "config.data.std must lie in [0.01, 10000], got 0.0"),
         ({"data": {"area": "ab"}}, "config.data.area must be 2 numbers, got 'ab'"),
         ({"data": {"area": (0.9, 0.5)}}, "config.data.area must be (low, high), got (0.9, 0.5)"),
         ({"data": {"area": (0.5, 1.5)}}, "config.data.area must lie in [0, 1], got 1.5"),
@@ -168,6 +176,7 @@ def test_values_of_every_kind_are_taken():
         ),
         ({"epochs": 0.0}, ["config.epochs and config.steps are both 0"]),
         ({"data": {"area": (0.0, 1.0)}}, ["config.data.area must start above 0"]),
+        ({"data": {"eval_side": 200}}, ["config.data.eval_side (200)", "config.data.image_size (224)"]),
     ],
 )
 def test_fields_that_exclude_each_other_are_all_named(values, words):

@@ -14,8 +14,9 @@ import numpy as np
 
 from inception_jax.cli.trained import add_trained_arguments, load
 from inception_jax.config import Config
-from inception_jax.data.crops import central
+from inception_jax.data.crops import TooLong
 from inception_jax.data.decode import DecodeError, decode
+from inception_jax.data.eval_resize import evaluation_image
 from inception_jax.data.folder import SUFFIXES
 from inception_jax.data.photometric import normalise
 from inception_jax.data.records import DataError
@@ -36,14 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the likeliest classes of every image; images that cannot be read are named, and the code is 2."""
     paths = [path for given in arguments.images for path in _image_files(given)]
     trained = load(arguments, make_mesh(jax.devices()[:1]))
+    data = trained.config.data
 
     @jax.jit
     def probabilities(images: jax.Array) -> jax.Array:
-        output: Any = trained.network.apply(trained.variables, normalise(images))
+        output: Any = trained.network.apply(trained.variables, normalise(images, data.mean, data.std))
         return jax.nn.softmax(output.logits)
 
     rows, unreadable = [], 0
-    size = trained.config.data.image_size
+    size = data.image_size
     for start in range(0, len(paths), arguments.batch_size):
         read: list[Path] = []
         pixels: list[np.ndarray] = []
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 pixels.append(read_image(path, trained.config))
                 read.append(path)
-            except DecodeError as error:
+            except (DecodeError, TooLong) as error:
                 print(f"inception-jax predict: {path}: {error}", file=sys.stderr)
                 unreadable += 1
         if not pixels:
@@ -77,12 +79,13 @@ def read_image(path: Path, config: Config) -> np.ndarray:
 
     Raises:
       DecodeError: not a readable image.
+      TooLong: so narrow an image that resizing it would fill the memory.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DecodeError(f"cannot be read: {error.strerror}") from error
-    return central(decode(data), config.data.image_size, config.data.eval_crop, config.data.interpolation)
+    return evaluation_image(decode(data), config.data)
 
 
 def _image_files(path: Path) -> Iterator[Path]:

@@ -81,7 +81,7 @@ def _check(value: Any, hint: Any, metadata: Mapping[str, Any], where: str) -> An
         if not isinstance(value, (tuple, list)) or len(value) != len(args):
             raise ConfigError(f"{where} must be {len(args)} numbers, got {value!r}")
         checked = tuple(_check(v, a, metadata, where) for v, a in zip(value, args, strict=True))
-        if checked != tuple(sorted(checked)):
+        if len(checked) == 2 and checked[0] > checked[1]:
             raise ConfigError(f"{where} must be (low, high), got {value!r}")
         return checked
     if typing.get_origin(hint) is dict:
@@ -120,6 +120,11 @@ def _check_combinations(config: Config) -> None:
         raise ConfigError("config.epochs and config.steps are both 0: one of them must give the length of training")
     if config.data.crop == "inception" and config.data.area[0] <= 0:
         raise ConfigError(f"config.data.area must start above 0, got {config.data.area}")
+    if 0 < config.data.eval_side < config.data.image_size:
+        raise ConfigError(
+            f"config.data.eval_side ({config.data.eval_side}) is below config.data.image_size "
+            f"({config.data.image_size}); the square is cut from the resized image"
+        )
     view_scales(config)
 
 

@@ -27,6 +27,24 @@ class Data:
         "none", ("none", "fast", "full"), "colour distortion: slim's fast mode, or all four distortions"
     )
     eval_crop: float = number(0.875, 0.01, 1.0, "share of each side kept by the central evaluation crop")
+    eval_resize: str = choice(
+        "central",
+        ("central", "slim", "torchvision", "timm", "keras", "caffe", "facenet"),
+        "how the evaluation image is cut and resized: our own rule, or exactly that of a public code base",
+        neutral=True,
+    )
+    eval_side: int = number(
+        0,
+        0,
+        8192,
+        "pixels of the shorter side from which `torchvision` and `timm` cut the centre, of both sides for `caffe`; "
+        "0: image_size / eval_crop, rounded down",
+        neutral=True,
+    )
+    mean: tuple[float, float, float] = number(
+        (127.5, 127.5, 127.5), 0.0, 255.0, "of red, green and blue, subtracted from pixels of 0 to 255"
+    )  # type: ignore[arg-type]
+    std: tuple[float, float, float] = number((127.5, 127.5, 127.5), 0.01, 1e4, "by which the difference is divided")  # type: ignore[arg-type]
     interpolation: str = choice("bilinear", ("bilinear", "area", "nearest", "bicubic", "random"), "resize method")
     threads: int = number(0, 0, 1024, "decoding threads of one host; 0: one a core", neutral=True)
     prefetch: int = number(4, 1, 1024, "batches decoded ahead of the step", neutral=True)

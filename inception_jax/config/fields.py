@@ -10,7 +10,7 @@ from typing import Any
 
 
 def number(default: float, low: float, high: float, doc: str, *, neutral: bool = False) -> Any:
-    """A number, or a (low, high) pair of them, within `low` to `high`."""
+    """A number, a (low, high) pair or a colour of three, all within `low` to `high`."""
     return field(default=default, metadata={"range": (low, high), "doc": doc, "neutral": neutral})
 
 

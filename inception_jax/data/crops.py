@@ -115,10 +115,13 @@ def central(image: np.ndarray, size: int, fraction: float, interpolation: str) -
     Returns:
       uint8 [size, size, 3].
     """
-    height, width = image.shape[:2]
+    return resize(central_box(*image.shape[:2], fraction).cut(image), size, _fixed(interpolation))
+
+
+def central_box(height: int, width: int, fraction: float) -> Box:
+    """The central `fraction` of each side, rounded as `tf.image.central_crop`."""
     top, left = int((height - height * fraction) / 2), int((width - width * fraction) / 2)
-    box = Box(top, left, height - 2 * top, width - 2 * left)
-    return resize(box.cut(image), size, _fixed(interpolation))
+    return Box(top, left, height - 2 * top, width - 2 * left)
 
 
 def _fixed(interpolation: str) -> str:

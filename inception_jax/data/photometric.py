@@ -11,6 +11,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+Colour = tuple[float, float, float]
+"""One number for each of red, green and blue."""
+
 _BRIGHTNESS = 32 / 255
 _SATURATION = (0.5, 1.5)
 _HUE = 0.2
@@ -56,13 +59,26 @@ def _between(uniform: jax.Array, low: float, high: float) -> jax.Array:
     return low + uniform * (high - low)
 
 
-def normalise(images: jax.Array) -> jax.Array:
-    """uint8 [..., H, W, 3] to float32 of the same shape in [-1, 1]."""
-    # The numerator is an exact integer: unlike x / 127.5 - 1 this ends at 1 even where XLA multiplies by 1 / 255.
-    return (2 * jnp.asarray(images).astype(jnp.float32) - 255) / 255
+def normalise(images: jax.Array, mean: Colour, std: Colour) -> jax.Array:
+    """Pixels to what a network reads: `(images - mean) / std`.
+
+    Args:
+      images: uint8, or float32 in [0, 255], [..., H, W, 3].
+      mean: of each colour, on the scale of pixels.
+      std: of each colour, likewise; 127.5 for both gives [-1, 1].
+
+    Returns:
+      float32, of the shape of `images`.
+    """
+    # With 127.5 the numerator is an exact integer: unlike x / 127.5 - 1 this ends at 1 even where XLA multiplies by
+    # 1 / 255.
+    doubled = 2 * jnp.asarray(images).astype(jnp.float32)
+    return (doubled - 2 * jnp.array(mean, jnp.float32)) / (2 * jnp.array(std, jnp.float32))
 
 
-def augment(images: jax.Array, seeds: jax.Array, *, flip: bool, distortion: str) -> jax.Array:
+def augment(
+    images: jax.Array, seeds: jax.Array, *, flip: bool, distortion: str, mean: Colour, std: Colour
+) -> jax.Array:
     """Mirrors half of the images and distorts their colours, as TF-slim's Inception preprocessing.
 
     Going Deeper with Convolutions (section 6) names the photometric distortions of A. Howard (2013);
@@ -75,9 +91,11 @@ def augment(images: jax.Array, seeds: jax.Array, *, flip: bool, distortion: str)
       seeds: uint32 [B].
       flip: whether to mirror half of the images, left to right.
       distortion: `none`, `fast` or `full`.
+      mean: see `normalise`.
+      std: see `normalise`.
 
     Returns:
-      float32 [B, H, W, 3] in [-1, 1].
+      float32 [B, H, W, 3], normalised.
 
     Raises:
       ValueError: an unknown distortion.
@@ -88,9 +106,9 @@ def augment(images: jax.Array, seeds: jax.Array, *, flip: bool, distortion: str)
     if flip:
         images = jnp.where(choice.flip[:, None, None, None], images[:, :, ::-1], images)
     if distortion == "none":
-        return normalise(images)
+        return normalise(images, mean, std)
     distorted = _distort(images.astype(jnp.float32) / 255, choice, full=distortion == "full")
-    return jnp.clip(distorted, 0, 1) * 2 - 1
+    return normalise(255 * jnp.clip(distorted, 0, 1), mean, std)
 
 
 def _distort(x: jax.Array, choice: Draw, *, full: bool) -> jax.Array:

@@ -19,6 +19,7 @@ import numpy as np
 
 from inception_jax.config import Config, ConfigError, Data
 from inception_jax.data import crops, decode
+from inception_jax.data.eval_resize import evaluation_image
 from inception_jax.data.records import DataError, Record, Source
 
 _log = logging.getLogger(__name__)
@@ -175,8 +176,7 @@ class _EvalLoader:
         self._source = source
         self._config = config
         self._views = crops.views_of(config)
-        data = config.data
-        self._covers = max(self._views.scales) if self._views else math.ceil(data.image_size / data.eval_crop)
+        self._covers = self._smallest_decoded(config.data)
         self._blank = self._cut(np.zeros((1, 1, 3), np.uint8))
 
     def __call__(self, position: int) -> Example:
@@ -189,11 +189,17 @@ class _EvalLoader:
             raise DataError(f"{record.name}: {error}") from error
         return _example(images, record, self._source, _seeds(self._config, 0, position))
 
+    def _smallest_decoded(self, data: Data) -> int:
+        """Sides, in pixels, at or above which a JPEG may be decoded at a smaller scale; 0: none."""
+        if self._views:
+            return max(self._views.scales)
+        return math.ceil(data.image_size / data.eval_crop) if data.eval_resize == "central" else 0
+
     def _cut(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         data = self._config.data
         if self._views:
             return self._views.cut(pixels, data.interpolation)
-        return {"image": crops.central(pixels, data.image_size, data.eval_crop, data.interpolation)}
+        return {"image": evaluation_image(pixels, data)}
 
 
 def _seeds(config: Config, epoch: int, index: int) -> np.random.SeedSequence:

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from inception_jax.config import Config
-from inception_jax.data.crops import Views, views_of
+from inception_jax.data.crops import views_of
 from inception_jax.data.photometric import normalise
 from inception_jax.data.pipeline import eval_iterator
 from inception_jax.data.sources import Source
@@ -59,7 +59,7 @@ class Evaluator:
         self.batch_size = per_device * devices
         self._source, self._config, self._mesh = source, config, mesh
         self._step = jax.jit(
-            make_eval_step(network, views, config.evaluation.average, answers=answers),
+            make_eval_step(network, config, answers=answers),
             in_shardings=(replicated(mesh), batch_sharding(mesh)),
             out_shardings=replicated(mesh),
         )
@@ -112,26 +112,28 @@ class Evaluator:
 
 
 def make_eval_step(
-    network: nn.Module, views: Views | None = None, average: str = "probabilities", *, answers: bool = False
+    network: nn.Module, config: Config, *, answers: bool = False
 ) -> Callable[[Mapping[str, Any], Mapping[str, jax.Array]], dict[str, jax.Array]]:
     """`eval_step(variables, batch) -> sums`, pure; running batch statistics, no dropout, no auxiliary head.
 
     Args:
       network: a network of `inception_jax.models`.
-      views: what the batch holds: one `image` a row (None), or the squares of `views.cut`.
-      average: how the answers to several views become one; see `multicrop.combine`.
+      config: `data` says how pixels become the network's input, and `evaluation` what the batch holds: one `image` a
+        row, or the squares of `crops.Views.cut`, and how the answers to several views become one.
       answers: whether the result also has `label`, `rank` and `probabilities` of every row, padding too.
     """
 
+    views, data = views_of(config), config.data
+
     def eval_step(variables: Mapping[str, Any], batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         def classify(images: jax.Array) -> jax.Array:
-            output: Any = network.apply(variables, images)
+            output: Any = network.apply(variables, normalise(images, data.mean, data.std))
             return output.logits
 
         if views:
-            logits = combine(view_logits(classify, batch, views), average, axis=(0, 2))
+            logits = combine(view_logits(classify, batch, views), config.evaluation.average, axis=(0, 2))
         else:
-            logits = classify(normalise(batch["image"]))
+            logits = classify(batch["image"])
         result = sums(logits, batch["label"], batch["mask"])
         if answers:
             result |= {

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 
 from inception_jax.data.crops import Views
-from inception_jax.data.photometric import normalise
 
 
 def cut(batch: Mapping[str, jax.Array], views: Views) -> jax.Array:
@@ -50,7 +49,7 @@ def view_logits(classify: Callable[[jax.Array], jax.Array], batch: Mapping[str, 
     time and is compiled once.
 
     Args:
-      classify: float32 [N, S, S, 3] in [-1, 1] to logits [N, K].
+      classify: pixels, uint8 [N, S, S, 3], to logits [N, K].
       batch: see `cut`.
       views: see `cut`.
     """
@@ -58,7 +57,7 @@ def view_logits(classify: Callable[[jax.Array], jax.Array], batch: Mapping[str, 
     def of_one_square(images: jax.Array) -> jax.Array:
         images = with_mirrors(images)
         # The images of the batch lie over the devices: with them in front, joining the two axes moves nothing.
-        logits = classify(normalise(images.reshape(-1, *images.shape[2:])))
+        logits = classify(images.reshape(-1, *images.shape[2:]))
         return logits.reshape(*images.shape[:2], -1)
 
     return jax.lax.map(of_one_square, cut(batch, views))

@@ -59,7 +59,15 @@ def make_train_step(
 
     def contribution(state: TrainState, batch: Batch, total: jax.Array, key: jax.Array) -> dict[str, Any]:
         """What the rows of one microbatch add to the sums over the `total` rows of the batch."""
-        images = augment(batch["image"], batch["seed"], flip=config.data.flip, distortion=config.data.photometric)
+        data = config.data
+        images = augment(
+            batch["image"],
+            batch["seed"],
+            flip=data.flip,
+            distortion=data.photometric,
+            mean=data.mean,
+            std=data.std,
+        )
 
         def loss_of(params: Any) -> tuple[jax.Array, Any]:
             output, updates = network.apply(

@@ -22,6 +22,7 @@ from inception_jax.training.state import abstract_state
 from inception_jax.weights import checkpoint
 from inception_jax.weights.checkpoint import BadCheckpoint, Meta
 from inception_jax.weights.classes import without_first_classes
+from inception_jax.weights.preprocessing import as_data_fields
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,6 @@ def config_of(meta: Meta) -> Config:
     Raises:
       ConfigError: a value that is out of its range.
     """
-    pixels = meta.preprocessing
     general = {field.name for field in dataclasses.fields(Model)} & set(meta.options)
     return resolve(
         {
@@ -138,6 +138,6 @@ def config_of(meta: Meta) -> Config:
                 **{name: meta.options[name] for name in general},  # such as `width`
                 "options": {name: value for name, value in meta.options.items() if name not in general},
             },
-            "data": {"image_size": pixels.size, "eval_crop": pixels.crop, "interpolation": pixels.interpolation},
+            "data": as_data_fields(meta.preprocessing),
         }
     )

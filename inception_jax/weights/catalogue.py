@@ -72,9 +72,9 @@ CATALOGUE: dict[str, Published] = {
     "timm/inception_resnet_v2": Published(timm.INCEPTION_RESNET_V2, TORCH_FILES, pre.TIMM_RESNET, licence=APACHE),
     "timm/inception_resnet_v2.tf_in1k": _timm(timm.INCEPTION_RESNET_V2, 80.434, 95.312, pre.TIMM_RESNET),
     "timm/inception_resnet_v2.tf_ens_adv_in1k": _timm(timm.INCEPTION_RESNET_V2, 79.998, 94.94, pre.TIMM_RESNET),
-    "keras/inception_v3": Published(keras.INCEPTION_V3, ("hdf5",), pre.SLIM, licence=APACHE, accuracy=(77.898, 93.72)),
+    "keras/inception_v3": Published(keras.INCEPTION_V3, ("hdf5",), pre.KERAS, licence=APACHE, accuracy=(77.898, 93.72)),
     "keras/inception_resnet_v2": Published(
-        keras.INCEPTION_RESNET_V2, ("hdf5",), pre.SLIM, licence=APACHE, accuracy=(80.256, 95.252)
+        keras.INCEPTION_RESNET_V2, ("hdf5",), pre.KERAS, licence=APACHE, accuracy=(80.256, 95.252)
     ),
     "slim/inception_v1": _slim(slim.INCEPTION_V1, 69.8, 89.6, pre.SLIM_224),
     "slim/inception_v2": _slim(slim.INCEPTION_V2, 73.9, 91.8, pre.SLIM_224),

@@ -26,7 +26,7 @@ from inception_jax.weights.readers import safetensors
 from inception_jax.weights.readers.files import BadFile
 
 SUFFIX = ".safetensors"
-VERSION = 1
+VERSION = 2  # 1 did not name the rules by which images are resized
 MOST_SIDECAR = 16 << 20  # bytes of JSON; a thousand class names have twenty thousand
 
 
@@ -170,7 +170,9 @@ def _sidecar(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{sidecar} is no JSON: {str(error)[:80]}") from error
     if not isinstance(described, dict) or described.get("version") != VERSION:
-        raise BadCheckpoint(f"{sidecar} does not describe a checkpoint of version {VERSION}")
+        raise BadCheckpoint(
+            f"{sidecar} does not describe a checkpoint of version {VERSION}; convert its source again"
+        )
     return described
 
 

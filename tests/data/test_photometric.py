@@ -1,4 +1,5 @@
 import colorsys
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,9 @@ MODES = ["none", "fast", "full"]
 # TF-slim's orders (inception_preprocessing.distort_color), by color_ordering.
 ORDERS = ["BSHC", "SBCH", "CHBS", "HSCB"]
 
-augment = jax.jit(photometric.augment, static_argnames=("flip", "distortion"))
+TO_ONE = {"mean": (127.5, 127.5, 127.5), "std": (127.5, 127.5, 127.5)}  # from -1
+augment = jax.jit(functools.partial(photometric.augment, **TO_ONE), static_argnames=("flip", "distortion"))
+normalise = jax.jit(functools.partial(photometric.normalise, **TO_ONE))
 
 
 def images(count: int, height: int = 8, width: int = 6, seed: int = 0) -> np.ndarray:
@@ -46,12 +49,22 @@ def distort(image: np.ndarray, order: str, draw: dict[str, float]) -> np.ndarray
 
 
 def test_normalise():
-    values = np.arange(256, dtype=np.uint8)
-    result = jax.jit(photometric.normalise)(values)
+    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    result = normalise(values)
     assert result.dtype == jnp.float32
     np.testing.assert_allclose(result, (values / 255 - 0.5) * 2, atol=2e-7)
-    assert result[0] == -1
-    assert result[255] == 1
+    assert (result[0] == -1).all()
+    assert (result[255] == 1).all()
+
+
+def test_normalise_takes_each_colour_by_its_own_numbers():
+    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    expected = (values.astype(np.float64) - mean) / std
+    np.testing.assert_allclose(jax.jit(lambda x: photometric.normalise(x, mean, std))(values), expected, atol=1e-6)
+    distorted = augment(images(4), seeds(4), flip=False, distortion="full")
+    other = photometric.augment(images(4), seeds(4), flip=False, distortion="full", mean=mean, std=std)
+    np.testing.assert_allclose(np.asarray(other) * std + mean, np.asarray(distorted) * 127.5 + 127.5, atol=1e-3)
 
 
 @pytest.mark.parametrize("distortion", MODES)
@@ -65,15 +78,12 @@ def test_result_is_float32_in_range(flip, distortion):
 
 
 def test_without_flip_and_distortion_it_is_normalise():
-    np.testing.assert_array_equal(
-        augment(images(4), seeds(4), flip=False, distortion="none"), jax.jit(photometric.normalise)(images(4))
-    )
+    np.testing.assert_array_equal(augment(images(4), seeds(4), flip=False, distortion="none"), normalise(images(4)))
 
 
 def test_flip_mirrors_half_of_the_images():
     batch, mirrored = images(400), images(400)[:, :, ::-1]
     result = np.asarray(augment(batch, seeds(400), flip=True, distortion="none"))
-    normalise = jax.jit(photometric.normalise)
     kept = (result == np.asarray(normalise(batch))).all(axis=(1, 2, 3))
     flipped = (result == np.asarray(normalise(mirrored))).all(axis=(1, 2, 3))
     assert (kept ^ flipped).all()
@@ -145,4 +155,4 @@ def test_values_are_clipped_at_the_end():
 
 def test_an_unknown_distortion():
     with pytest.raises(ValueError, match="must be none, fast or full, got 'slow'"):
-        photometric.augment(jnp.asarray(images(1)), jnp.asarray(seeds(1)), flip=False, distortion="slow")
+        augment(jnp.asarray(images(1)), jnp.asarray(seeds(1)), flip=False, distortion="slow")

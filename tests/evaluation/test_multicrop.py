@@ -82,7 +82,7 @@ def test_every_view_passes_through_the_network_once_and_few_at_a_time(variables)
 
     def classify(images: jax.Array) -> jax.Array:
         traced.append(images.shape)
-        output: Any = NETWORK.apply(variables, images)
+        output: Any = NETWORK.apply(variables, images / 127.5 - 1)
         return output.logits
 
     found = np.asarray(view_logits(classify, batch, views))
@@ -198,11 +198,11 @@ def test_neither_devices_nor_batch_nor_length_change_a_count(variables, whole_an
 
 def test_the_views_of_an_image_stay_on_its_device(variables):
     """The only communication is that of four sums: no image and no logit travels."""
-    views, mesh = protocol_of("144"), make_mesh(jax.devices()[:8])
+    config, mesh = config_of("144"), make_mesh(jax.devices()[:8])
     rows = {"label": np.zeros(16, np.int32), "mask": np.ones(16, bool)}
-    batch = put_batch({**batch_of(views, 16), **rows}, mesh)
+    batch = put_batch({**batch_of(protocol_of("144"), 16), **rows}, mesh)
     step = jax.jit(
-        make_eval_step(NETWORK, views),
+        make_eval_step(NETWORK, config),
         in_shardings=(replicated(mesh), batch_sharding(mesh)),
         out_shardings=replicated(mesh),
     )

@@ -115,7 +115,8 @@ def test_accumulation_moves_batch_statistics_once():
     # Every microbatch by itself, from the same statistics: rows i, i + 4, i + 8, ...
     means = []
     for i in range(4):
-        images = augment(batch["image"][i::4], batch["seed"][i::4], flip=True, distortion="none")
+        rows = batch["image"][i::4], batch["seed"][i::4]
+        images = augment(*rows, flip=True, distortion="none", mean=config.data.mean, std=config.data.std)
         variables = {"params": params, "batch_stats": before}
         _, updates = network.apply(variables, images, train=True, mutable=["batch_stats"])
         means.append(updates["batch_stats"]["norm"]["mean"])

@@ -25,7 +25,7 @@ META = Meta(
     variant="slim",
     num_classes=3,
     aux=False,
-    preprocessing=Preprocessing(224, mean=(1.0, 2.0, 3.0)),
+    preprocessing=Preprocessing(224, "torchvision", side=256, mean=(1.0, 2.0, 3.0)),
     options={"stem_stride": 1},
     class_names=("tench", "goldfish", "näckrose"),
     class_offset=1,
@@ -123,7 +123,7 @@ def test_a_missing_file_is_named(saved):
         ({"options": {"stem_stride": "1"}}, "stem_stride of googlenet must be int"),
         ({"options": {"width": 2.0}}, "does not hold the variables"),
         ({"preprocessing": {"size": 224, "mean": [1, 2]}}, "mean must be"),
-        ({"version": 2}, "version 1"),
+        ({"version": 1}, "version 2; convert its source again"),
     ],
 )
 def test_a_sidecar_that_says_something_else_is_refused(changes, match, saved):
