@@ -73,6 +73,8 @@ def another(name, value):
         return 256
     if name == "evaluation.scales":
         return "320,352,384,416"
+    if name == "optimizer.multipliers":
+        return "bias$=2"
     match value:
         case bool():
             return not value
@@ -113,9 +115,12 @@ def another(name, value):
         ({"optimizer": {"momentum": -0.1}}, "config.optimizer.momentum must lie in [0, 0.9999], got -0.1"),
         (
             {"optimizer": {"name": "rmsprob"}},
-            "config.optimizer.name must be one of momentum, rmsprop, got 'rmsprob' (did you mean 'rmsprop'?)",
+            "config.optimizer.name must be one of momentum, caffe, rmsprop, adamw, lamb, got 'rmsprob' (did you mean 'rmsprop'?)",
         ),
-        ({"optimizer": {"name": "zzz"}}, "config.optimizer.name must be one of momentum, rmsprop, got 'zzz'"),
+        (
+            {"optimizer": {"name": "zzz"}},
+            "config.optimizer.name must be one of momentum, caffe, rmsprop, adamw, lamb, got 'zzz'",
+        ),
         ({"data": {"area": 0.5}}, "config.data.area must be 2 numbers, got 0.5"),
         ({"data": {"area": (0.5, 0.6, 0.7)}}, "config.data.area must be 2 numbers, got (0.5, 0.6, 0.7)"),
         ({"data": {"mean": (123.0, 117.0)}}, "config.data.mean must be 3 numbers, got (123.0, 117.0)"),

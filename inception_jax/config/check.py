@@ -13,6 +13,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from inception_jax.config.errors import ConfigError
+from inception_jax.config.groups import check_groups
 from inception_jax.config.scales import view_scales
 from inception_jax.config.schema import Config
 
@@ -125,6 +126,7 @@ def _check_combinations(config: Config) -> None:
             f"config.data.eval_side ({config.data.eval_side}) is below config.data.image_size "
             f"({config.data.image_size}); the square is cut from the resized image"
         )
+    check_groups(config.optimizer)
     view_scales(config)
 
 

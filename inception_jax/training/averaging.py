@@ -1,4 +1,4 @@
-"""Exponential moving average of parameters and batch statistics."""
+"""Averages of parameters and batch statistics over the updates."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ from inception_jax.config import Average
 
 
 def decay_at(updates: jax.typing.ArrayLike, config: Average) -> jax.Array:
-    """Decay at the update that `updates` others came before, float32.
+    """Weight of the old average at the update that `updates` others came before, float32.
 
-    With `ramp`: min(decay, (1 + n) / (10 + n)), as `tf.train.ExponentialMovingAverage(decay, num_updates)`.
+    Exponential with `ramp`: min(decay, (1 + n) / (10 + n)), as `tf.train.ExponentialMovingAverage(decay, num_updates)`.
+
+    Uniform: k / (k + 1) where k updates have been averaged, so that every one of them has the same weight in the end
+    (Polyak and Juditsky 1992).
     """
+    if config.name == "uniform":
+        k = jnp.maximum(jnp.asarray(updates) - config.start_step, 0).astype(jnp.float32)
+        return k / (k + 1)
     decay = jnp.float32(config.decay)
     if not config.ramp:
         return decay

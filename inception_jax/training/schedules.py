@@ -20,32 +20,50 @@ def training_steps(config: Config, images: int) -> int:
 
 
 def make_schedule(config: Config, images: int) -> optax.Schedule:
-    """Learning rate of update n, counted from 0: a linear rise from zero, then the shape named in the config.
+    """Learning rate of update n, counted from 0: cold epochs, a linear rise, then the shape named in the config.
 
-    The shape starts where the warm-up ends: a staircase holds the peak for `decay_epochs` after it, a
-    cosine spans the updates that are left. `final_fraction` is a floor of the shape, not of the warm-up.
+    The shape starts where the warm-up ends: a staircase holds the peak for `decay_epochs` after it, a cosine or
+    Caffe's `poly` spans the updates that are left. With `overlay` it counts from the first update on, and the warm-up
+    takes the place of its beginning. `final_fraction` is a floor of the shape, not of the warm-up.
 
     Args:
       config: the experiment.
       images: length of the training split, which gives the updates of an epoch.
     """
     peak, schedule = config.optimizer.learning_rate, config.schedule
-    warmup = in_steps(schedule.warmup_epochs, images, config.batch_size)
-    floor = peak * schedule.final_fraction
-    if schedule.name == "cosine":
-        left = max(training_steps(config, images) - warmup, 1)
-        shape = optax.cosine_decay_schedule(peak, left, alpha=schedule.final_fraction)
-    elif schedule.name == "constant":
-        shape = optax.constant_schedule(peak)
-    else:
-        every = in_steps(schedule.decay_epochs, images, config.batch_size)
-        if schedule.name == "staircase":
-            shape = _staircase(peak, schedule.decay_factor, every, floor)
-        else:
-            shape = optax.exponential_decay(peak, every, schedule.decay_factor, end_value=floor)
-    if not warmup:
+    cold, rise = (
+        in_steps(epochs, images, config.batch_size) for epochs in (schedule.cold_epochs, schedule.warmup_epochs)
+    )
+    first = 0 if schedule.overlay else cold + rise
+    shape = _shape(config, images, max(training_steps(config, images) - first, 1))
+    if not cold + rise:
         return shape
-    return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), shape], [warmup])
+    low = peak * schedule.cold_fraction if cold else 0.0
+    ramp = optax.linear_schedule(low, peak, rise, cold) if rise else optax.constant_schedule(low)
+
+    def with_warmup(count: jax.typing.ArrayLike) -> jax.Array:
+        count = jnp.asarray(count)
+        return jnp.where(count < cold + rise, ramp(count), shape(count - first))
+
+    return with_warmup
+
+
+def _shape(config: Config, images: int, length: int) -> optax.Schedule:
+    """The schedule after the warm-up, over `length` updates."""
+    peak, schedule = config.optimizer.learning_rate, config.schedule
+    floor = peak * schedule.final_fraction
+    match schedule.name:
+        case "constant":
+            return optax.constant_schedule(peak)
+        case "cosine":
+            return optax.cosine_decay_schedule(peak, length, alpha=schedule.final_fraction)
+        case "poly":
+            # A learning rate of (peak - floor) (1 - n / length)^power + floor.
+            return optax.polynomial_schedule(peak, floor, schedule.power, length)
+    every = schedule.decay_steps or in_steps(schedule.decay_epochs, images, config.batch_size)
+    if schedule.name == "staircase":
+        return _staircase(peak, schedule.decay_factor, every, floor)
+    return optax.exponential_decay(peak, every, schedule.decay_factor, end_value=floor)
 
 
 def _staircase(peak: float, factor: float, every: int, floor: float) -> optax.Schedule:

@@ -87,7 +87,7 @@ def _initialiser(
             params=params,
             batch_stats=batch_stats,
             opt_state=optimizer.init(params),
-            average={"params": params, "batch_stats": batch_stats} if config.average.decay else None,
+            average={"params": params, "batch_stats": batch_stats} if config.average.on else None,
             metrics=Metrics.zeros(),
         )
 

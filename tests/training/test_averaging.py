@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import given
@@ -23,3 +25,22 @@ def test_the_average_follows_its_recurrence():
         decay = min(0.7, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * value
     np.testing.assert_allclose(average["kernel"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_uniform_average_is_the_mean_of_all_updates_from_its_start():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(30, 5))
+    config = Average(name="uniform", start_step=7)
+    average = {"kernel": jnp.zeros(5)}
+    for n, value in enumerate(values):
+        average = move(average, {"kernel": jnp.array(value, jnp.float32)}, n, config)
+        expected = values[7 : n + 1].mean(axis=0) if n > 7 else value
+        np.testing.assert_allclose(average["kernel"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_average_is_that_of_tensorflow_itself():
+    with np.load(Path(__file__).parents[1] / "goldens" / "tensorflow.npz") as golden:
+        average = {"kernel": jnp.array(golden["start"])}
+        for n, (value, expected) in enumerate(zip(golden["gradients"], golden["average"], strict=True)):
+            average = move(average, {"kernel": jnp.array(value)}, n, Average(decay=0.7))
+            np.testing.assert_allclose(average["kernel"], expected, rtol=1e-5, atol=1e-6)

@@ -1,11 +1,14 @@
+import dataclasses
+from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from inception_jax.config import Optimizer
+from inception_jax.config import ConfigError, Optimizer, resolve
 from inception_jax.training.optimizers import make_optimizer
 
 SHAPES = {"conv": {"kernel": (3, 4), "bias": (4,)}, "norm": {"scale": (4,)}}
@@ -100,3 +103,161 @@ def test_nesterov_looks_ahead():
         return rate * (0.9 * memory["v"] + g)
 
     check(Optimizer(name="momentum", momentum=0.9, nesterov=True), rule)
+
+
+def caffe_sgd(momentum):
+    """`SGDSolver`: the rate, with its multiplier, goes into the history; the history is the step."""
+
+    def rule(memory, g, rate):
+        memory["history"] = momentum * memory.get("history", 0.0) + rate * g
+        return memory["history"]
+
+    return rule
+
+
+def test_caffe_keeps_the_rate_inside_the_history():
+    check(Optimizer(name="caffe", momentum=0.9, weight_decay=0.3), caffe_sgd(0.9), weight_decay=0.3)
+
+
+def test_caffes_biases_learn_twice_as_fast_and_do_not_decay():
+    config = Optimizer(name="caffe", momentum=0.9, weight_decay=0.3, multipliers="bias$=2")
+    rng = np.random.default_rng(0)
+    start, gradients = numbers(rng), [numbers(rng) for _ in range(20)]
+    found = run(config, gradients, start, lambda step: jnp.float32(halving(step)))
+    for leaf, rate, decay in (("kernel", 1.0, 0.3), ("bias", 2.0, 0.0)):
+        w, history = start["conv"][leaf].astype(np.float64), 0.0
+        for count, gradient in enumerate(gradients):
+            local = rate * halving(count)
+            history = 0.9 * history + local * (gradient["conv"][leaf] + decay * w)
+            w = w - history
+        np.testing.assert_allclose(found["conv"][leaf], w, rtol=2e-5, atol=2e-6, err_msg=leaf)
+
+
+def test_adamw_decays_beside_the_gradient():
+    """Loshchilov and Hutter, algorithm 2, with the rate on both terms as in public code."""
+
+    def rule(memory, g, rate):
+        t = memory["t"] = memory.get("t", 0) + 1
+        memory["m"] = 0.8 * memory.get("m", 0.0) + 0.2 * g
+        memory["v"] = 0.95 * memory.get("v", 0.0) + 0.05 * g * g
+        return rate * (memory["m"] / (1 - 0.8**t)) / (np.sqrt(memory["v"] / (1 - 0.95**t)) + 1e-3)
+
+    config = Optimizer(name="adamw", momentum=0.8, rms_decay=0.95, epsilon=1e-3)
+    check(config, rule)
+    rng = np.random.default_rng(0)
+    start, gradient = numbers(rng), numbers(rng)
+    plain = run(config, [gradient], start, lambda step: 0.1)
+    decayed = run(dataclasses.replace(config, weight_decay=0.3), [gradient], start, lambda step: 0.1)
+    lost = {leaf: plain[leaf[0]][leaf[1]] - decayed[leaf[0]][leaf[1]] for leaf in LEAVES}
+    np.testing.assert_allclose(lost["conv", "kernel"], 0.03 * start["conv"]["kernel"], rtol=1e-4, atol=1e-6)
+    assert not lost["conv", "bias"].any()
+
+
+def test_lamb_takes_steps_of_the_size_of_the_weights():
+    """You et al. 2020, algorithm 2: a step as long as rate * |w| in every layer."""
+    rng = np.random.default_rng(0)
+    start, gradient = numbers(rng), numbers(rng)
+    after = run(Optimizer(name="lamb", weight_decay=0.1), [gradient], start, lambda step: 0.01)
+    for part, name in LEAVES:
+        step = np.linalg.norm(after[part][name] - start[part][name])
+        np.testing.assert_allclose(step, 0.01 * np.linalg.norm(start[part][name]), rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb", "rmsprop"])
+def test_what_a_config_leaves_to_the_rule_is_the_rules_own(name):
+    own = {"rmsprop": (0.9, 1.0), "adamw": (0.999, 1e-8), "lamb": (0.999, 1e-6)}[name]
+    rng = np.random.default_rng(0)
+    start, gradients = numbers(rng), [numbers(rng) for _ in range(3)]
+    left = run(Optimizer(name=name), gradients, start, lambda step: 0.1)
+    said = run(Optimizer(name=name, rms_decay=own[0], epsilon=own[1]), gradients, start, lambda step: 0.1)
+    for part, leaf in LEAVES:
+        np.testing.assert_array_equal(left[part][leaf], said[part][leaf])
+
+
+@pytest.mark.parametrize("name", ["momentum", "caffe", "rmsprop", "adamw", "lamb"])
+def test_a_frozen_parameter_keeps_its_bits_and_counts_for_nothing(name):
+    config = Optimizer(name=name, weight_decay=0.3, clip_norm=0.5, freeze="^(?!norm)")
+    rng = np.random.default_rng(0)
+    start, gradients = numbers(rng), [numbers(rng) for _ in range(3)]
+    config = dataclasses.replace(config, decayed="scale$")
+    after = run(config, gradients, start, lambda step: 0.1)
+    alone = run(config, [{**g, "conv": {k: 0 * v for k, v in g["conv"].items()}} for g in gradients], start, halving)
+    for leaf in ("kernel", "bias"):
+        np.testing.assert_array_equal(after["conv"][leaf], start["conv"][leaf])
+    assert (after["norm"]["scale"] != start["norm"]["scale"]).all()
+    same_rate = run(config, gradients, start, halving)
+    np.testing.assert_array_equal(alone["norm"]["scale"], same_rate["norm"]["scale"])
+    state = make_optimizer(config, lambda step: 0.1).init({k: dict(v) for k, v in start.items()})
+    assert sum(x.size for x in jax.tree.leaves(state)) <= 3 + 2 * start["norm"]["scale"].size
+
+
+def test_the_first_pattern_decides_and_the_others_stay():
+    rng = np.random.default_rng(0)
+    start, gradients = numbers(rng), [numbers(rng) for _ in range(3)]
+    plain = run(Optimizer(), gradients, start, lambda step: 0.1)
+    grouped = run(Optimizer(multipliers="^conv/bias=0; conv=10"), gradients, start, lambda step: 0.1)
+    for (part, name), factor in zip(LEAVES, (10, 0, 1), strict=True):
+        moved, expected = (tree[part][name] - start[part][name] for tree in (grouped, plain))
+        np.testing.assert_allclose(moved, factor * expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_pattern_says_what_decays():
+    config = Optimizer(weight_decay=0.3, decayed="scale$")
+    start = numbers(np.random.default_rng(0))
+    still = {part: {name: np.zeros_like(x) for name, x in leaves.items()} for part, leaves in start.items()}
+    after = run(config, [still], start, lambda step: 0.1)
+    np.testing.assert_array_equal(after["conv"]["kernel"], start["conv"]["kernel"])
+    np.testing.assert_allclose(after["norm"]["scale"], 0.97 * start["norm"]["scale"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"freeze": "^logitz"}, r"config\.optimizer\.freeze: '\^logitz' is found in no parameter's path \(conv/"),
+        ({"multipliers": "biases$=2"}, r"config\.optimizer\.multipliers: 'biases\$' is found in no"),
+        ({"weight_decay": 0.1, "decayed": "weights"}, r"config\.optimizer\.decayed: 'weights' is found in no"),
+    ],
+)
+def test_a_pattern_that_is_found_nowhere_is_named_before_training(change, words):
+    with pytest.raises(ConfigError, match=words):
+        make_optimizer(Optimizer(**change), lambda step: 0.1).init(numbers(np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("freeze", "(", "config.optimizer.freeze ('(') is no regular expression"),
+        ("decayed", "[", "config.optimizer.decayed ('[') is no regular expression"),
+        ("multipliers", "bias", "'bias' must be PATTERN=FACTOR"),
+        ("multipliers", "bias=two", "'bias=two' must be PATTERN=FACTOR"),
+        ("multipliers", "bias=-1", "'bias=-1' must be PATTERN=FACTOR"),
+        ("multipliers", "bias=nan", "'bias=nan' must be PATTERN=FACTOR"),
+        ("multipliers", "a=1; (=2", "config.optimizer.multipliers ('(') is no regular expression"),
+    ],
+)
+def test_a_group_that_cannot_be_read_is_refused_with_the_config(field, text, words):
+    with pytest.raises(ConfigError) as error:
+        resolve({"optimizer": {field: text}})
+    assert words in str(error.value)
+
+
+TENSORFLOW = np.load(Path(__file__).parents[1] / "goldens" / "tensorflow.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("rmsprop_1", Optimizer(name="rmsprop", momentum=0.9)),
+        ("rmsprop_0.001", Optimizer(name="rmsprop", momentum=0.9, epsilon=1e-3)),
+        ("momentum", Optimizer(name="momentum", momentum=0.9)),
+        ("nesterov", Optimizer(name="momentum", momentum=0.9, nesterov=True)),
+    ],
+)
+def test_twenty_steps_are_those_of_tensorflow_itself(name, config):
+    optimizer = make_optimizer(config, lambda step: jnp.asarray(TENSORFLOW["rates"])[step])
+    params: Any = {"kernel": jnp.array(TENSORFLOW["start"])}
+    state = optimizer.init(params)
+    for gradient, expected in zip(TENSORFLOW["gradients"], TENSORFLOW[name], strict=True):
+        updates, state = optimizer.update({"kernel": jnp.array(gradient)}, state, params)
+        params = optax.apply_updates(params, updates)
+        np.testing.assert_allclose(params["kernel"], expected, rtol=1e-5, atol=1e-6)

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_cosine_spans_what_the_warmup_leaves():
         assert rate(schedule, step) == pytest.approx(0.5 * (0.9 * cosine + 0.1), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["constant", "staircase", "exponential", "cosine"])
+@pytest.mark.parametrize("name", ["constant", "staircase", "exponential", "poly", "cosine"])
 def test_warmup_rises_linearly_from_zero_to_the_peak(name):
     schedule = make_schedule(config(name=name, warmup_epochs=1.0, final_fraction=0.2), IMAGES)
     rise = [rate(schedule, step) for step in range(101)]
@@ -69,3 +70,42 @@ def test_lengths_are_rounded_to_whole_updates():
     assert training_steps(Config(batch_size=32, epochs=3.0, steps=7), 1437) == 7
     assert training_steps(Config(batch_size=64, epochs=0.001), 100) == 1
     assert in_steps(0.0, 100, 10) == 0
+
+
+def test_poly_is_that_of_caffe():
+    schedule = make_schedule(config(name="poly", power=0.5), IMAGES)
+    for step in (0, 1, 500, 999, 1000):
+        assert rate(schedule, step) == pytest.approx(0.5 * (1 - step / 1000) ** 0.5, rel=1e-5, abs=1e-7)
+
+
+def test_steps_of_a_factor_need_no_images():
+    schedule = make_schedule(config(name="staircase", decay_factor=0.96, decay_steps=320), IMAGES)
+    assert [rate(schedule, step) for step in (319, 320, 640)] == pytest.approx([0.5, 0.5 * 0.96, 0.5 * 0.96**2])
+
+
+@pytest.mark.parametrize("name", ["constant", "staircase", "exponential", "poly", "cosine"])
+def test_cold_epochs_come_before_the_rise(name):
+    schedule = make_schedule(config(name=name, cold_epochs=1.0, warmup_epochs=2.0), IMAGES)
+    assert [rate(schedule, step) for step in (0, 50, 100)] == pytest.approx([0.05] * 3)
+    rise = [rate(schedule, step) for step in range(100, 301)]
+    np.testing.assert_allclose(rise, 0.5 * np.linspace(0.1, 1.0, 201), rtol=1e-5)
+    after = make_schedule(config(name=name, epochs=7.0), IMAGES)
+    for step in (0, 1, 199, 200, 650):
+        assert rate(schedule, 300 + step) == pytest.approx(rate(after, step), rel=1e-5, abs=1e-8)
+
+
+def test_an_overlaid_warmup_does_not_put_off_the_decay():
+    warmup = {"warmup_epochs": 3.0, "overlay": True}
+    schedule = make_schedule(config(name="staircase", decay_epochs=2.0, **warmup), IMAGES)
+    plain = make_schedule(config(name="staircase", decay_epochs=2.0), IMAGES)
+    assert rate(schedule, 150) == pytest.approx(0.25)
+    assert [rate(schedule, step) for step in (300, 399, 400)] == [rate(plain, step) for step in (300, 399, 400)]
+
+
+def test_the_staircase_is_that_of_tensorflow_itself():
+    with np.load(Path(__file__).parents[1] / "goldens" / "tensorflow.npz") as golden:
+        expected = golden["staircase"]
+    schedule = make_schedule(
+        Config(optimizer=Optimizer(learning_rate=0.045), schedule=Schedule(name="staircase", decay_steps=16)), IMAGES
+    )
+    np.testing.assert_allclose([rate(schedule, step) for step in range(50)], expected, rtol=1e-6)
