@@ -16,6 +16,12 @@ class Evaluation:
     protocol: str = choice(
         "single", ("single", "10", "12", "144"), "views of an image: one central crop, or a paper's many", neutral=True
     )
+    exclude: str = value(
+        "",
+        "a file of images that are left out, one a line: file names, or numbers of ILSVRC2012's validation set, such "
+        "as the blacklist of its development kit; empty: none",
+        neutral=True,
+    )
     average: str = choice(
         "probabilities", ("probabilities", "logits", "max"), "what is averaged over views, or the largest", neutral=True
     )

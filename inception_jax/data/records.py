@@ -22,11 +22,13 @@ class Record(NamedTuple):
       image: an encoded file, or pixels uint8 [H, W, 3].
       label: the class, from 0.
       name: what a message calls this record, such as its file name.
+      valid: where an image may have several right answers or none (ReaL), all of them; none: no evaluation counts it.
     """
 
     image: bytes | np.ndarray
     label: int
     name: str
+    valid: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ class Source:
       class_names: the name of every class, in the order of the labels.
       indices: which records of the whole split belong to this source, in order.
       read: returns a record of the whole split.
+      several: whether records may have several valid labels.
     """
 
     class_names: tuple[str, ...]
     indices: range
     read: Callable[[int], Record]
+    several: bool = False
 
     def __len__(self) -> int:
         return len(self.indices)

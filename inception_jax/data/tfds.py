@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from google.protobuf import message
+
+from inception_jax.data.decode import DecodeError
 from inception_jax.data.records import DataError, Record, Source
 
 
 def open_split(name: str, split: str, data_dir: str) -> Source:
-    """Opens a prepared data set with the features `image` and `label`.
+    """Opens a prepared data set with the features `image` and `label`, or those of `imagenet2012_real`.
+
+    The latter has `real_label`, any number of valid classes, and `original_label`. A `file_name` joins the name of a
+    record.
 
     Args:
       name: as TFDS writes it: `NAME`, `NAME:VERSION`, `NAME/CONFIG` or `NAME/CONFIG:VERSION`.
@@ -21,24 +27,27 @@ def open_split(name: str, split: str, data_dir: str) -> Source:
         features, or has no such split.
     """
     import tensorflow_datasets as tfds  # half a second of import, for this source only
-    from tensorflow_datasets.core import constants
     from tensorflow_datasets.core.read_only_builder import builder_from_files
 
-    directory = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR", "") or constants.DATA_DIR)
-    remedy = (
-        "prepare it with `pip install tensorflow-datasets tensorflow` and "
-        f"`tfds build {name} --file_format=array_record --data_dir={directory}`"
+    where = directory(data_dir)
+    command = (
+        f"inception-jax prepare {name} --manual-dir=FOLDER --data-dir={where}"
+        if name.startswith("imagenet")
+        else f"tfds build {name} --file_format=array_record --data_dir={where}"
     )
+    remedy = f"prepare it with `pip install 'inception-jax[prepare]'` and `{command}`"
     try:
         # From its files alone: the code of a registered data set may import TensorFlow.
-        builder: Any = builder_from_files(name, data_dir=directory)
+        builder: Any = builder_from_files(name, data_dir=where)
     except tfds.core.DatasetNotFoundError as error:
-        raise DataError(f"tfds:{name} is not in {directory}; {remedy}") from error
+        raise DataError(f"tfds:{name} is not in {where}; {remedy}") from error
     except ValueError as error:
         raise DataError(f"tfds:{name}: the name must read NAME, NAME:VERSION or NAME/CONFIG") from error
 
     features, known = dict(builder.info.features.items()), builder.info.splits
-    image, label = features.get("image"), features.get("label")
+    image, several = features.get("image"), features.get("real_label")
+    label_name = "label" if several is None else "original_label"
+    label = features.get(label_name)
     if not isinstance(image, tfds.features.Image) or not isinstance(label, tfds.features.ClassLabel):
         raise DataError(
             f"tfds:{name} must have the features `image` (Image) and `label` (ClassLabel); "
@@ -53,12 +62,26 @@ def open_split(name: str, split: str, data_dir: str) -> Source:
     except NotImplementedError as error:
         file_format = builder.info.file_format
         raise DataError(
-            f"tfds:{name} in {directory} is prepared as {file_format.value if file_format else 'an unknown format'}, "
+            f"tfds:{name} in {where} is prepared as {file_format.value if file_format else 'an unknown format'}, "
             f"which has no random access; {remedy} in a directory of its own"
         ) from error
 
     def read(index: int) -> Record:
-        record = records[index]
-        return Record(record["image"], int(record["label"]), f"tfds:{name} {split}[{index}]")
+        name_of = f"tfds:{name} {split}[{index}]"
+        try:
+            record = records[index]
+        except (RuntimeError, TypeError, ValueError, message.DecodeError) as error:
+            raise DecodeError(f"{name_of}: damaged record in {builder.data_path}: {error}") from error
+        if "file_name" in features:
+            name_of += f"/{record['file_name'].decode()}"
+        valid = None if several is None else tuple(map(int, record["real_label"]))
+        return Record(record["image"], int(record[label_name]), name_of, valid)
 
-    return Source(tuple(label.names), range(len(records)), read)
+    return Source(tuple(label.names), range(len(records)), read, several=several is not None)
+
+
+def directory(data_dir: str) -> str:
+    """Where data sets lie: `data_dir`, or the variable TFDS_DATA_DIR, or the TFDS default."""
+    from tensorflow_datasets.core import constants
+
+    return os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR", "") or constants.DATA_DIR)
