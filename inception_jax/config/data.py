@@ -19,8 +19,8 @@ class Data:
     crop: str = choice(
         "inception", ("inception", "shift", "none"), "training crop: random area and aspect; random shift; whole image"
     )
-    area: tuple[float, float] = number((0.08, 1.0), 0.0, 1.0, "range of the crop's area, as a share of the image")  # type: ignore[arg-type]
-    aspect: tuple[float, float] = number((3 / 4, 4 / 3), 0.01, 100.0, "range of the crop's width / height")  # type: ignore[arg-type]
+    area: tuple[float, float] = number((0.08, 1.0), 0.0, 1.0, "range of the crop's area, as a share of the image")
+    aspect: tuple[float, float] = number((3 / 4, 4 / 3), 0.01, 100.0, "range of the crop's width / height")
     shift: float = number(0.125, 0.0, 0.5, "largest shift of `crop='shift'`, as a share of the side")
     flip: bool = value(True, "mirror half of the training images")
     photometric: str = choice(
@@ -43,8 +43,8 @@ class Data:
     )
     mean: tuple[float, float, float] = number(
         (127.5, 127.5, 127.5), 0.0, 255.0, "of red, green and blue, subtracted from pixels of 0 to 255"
-    )  # type: ignore[arg-type]
-    std: tuple[float, float, float] = number((127.5, 127.5, 127.5), 0.01, 1e4, "by which the difference is divided")  # type: ignore[arg-type]
+    )
+    std: tuple[float, float, float] = number((127.5, 127.5, 127.5), 0.01, 1e4, "by which the difference is divided")
     interpolation: str = choice("bilinear", ("bilinear", "area", "nearest", "bicubic", "random"), "resize method")
     threads: int = number(0, 0, 1024, "decoding threads of one host; 0: one a core", neutral=True)
     prefetch: int = number(4, 1, 1024, "batches decoded ahead of the step", neutral=True)

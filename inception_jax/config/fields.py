@@ -9,7 +9,9 @@ from dataclasses import field
 from typing import Any
 
 
-def number(default: float, low: float, high: float, doc: str, *, neutral: bool = False) -> Any:
+def number(
+    default: float | tuple[float, ...] | None, low: float, high: float, doc: str, *, neutral: bool = False
+) -> Any:
     """A number, a (low, high) pair or a colour of three, all within `low` to `high`."""
     return field(default=default, metadata={"range": (low, high), "doc": doc, "neutral": neutral})
 

@@ -115,7 +115,8 @@ def central(image: np.ndarray, size: int, fraction: float, interpolation: str) -
     Returns:
       uint8 [size, size, 3].
     """
-    return resize(central_box(*image.shape[:2], fraction).cut(image), size, _fixed(interpolation))
+    height, width = image.shape[:2]
+    return resize(central_box(height, width, fraction).cut(image), size, _fixed(interpolation))
 
 
 def central_box(height: int, width: int, fraction: float) -> Box:

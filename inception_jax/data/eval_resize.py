@@ -26,7 +26,8 @@ def evaluation_image(pixels: np.ndarray, data: Data) -> np.ndarray:
     - `central`: the central share C of each side, resized to S x S by OpenCV's `data.interpolation`. It computes as
       TF-slim does but for the grid of pixels, and can read a JPEG at a smaller scale.
     - `slim`: TF-slim. The same crop, resized by TensorFlow 1's bilinear rule: corners of the grids coincide, and
-      nothing is antialiased.
+      nothing is antialiased. (TensorFlow also decodes JPEG by a faster and coarser method than all others: seen on
+      25 photographs, its values are 1.2 away on average and 22 at most. Here it is the exact one.)
     - `torchvision`: the shorter side becomes T, by Pillow's antialiased bilinear filter; then the central S x S.
     - `timm`: as torchvision, by Pillow's bicubic filter.
     - `keras`: the whole image to S x S by Pillow's nearest pixel, which is what `keras.utils.load_img` does.
@@ -45,11 +46,12 @@ def evaluation_image(pixels: np.ndarray, data: Data) -> np.ndarray:
       TooLong: the resized image would have more than `decode.MAX_PIXELS`.
     """
     size = data.image_size
+    height, width = pixels.shape[:2]
     match data.eval_resize:
         case "central":
             return central(pixels, size, data.eval_crop, data.interpolation)
         case "slim":
-            return _tensorflow_bilinear(central_box(*pixels.shape[:2], data.eval_crop).cut(pixels), size)
+            return _tensorflow_bilinear(central_box(height, width, data.eval_crop).cut(pixels), size)
         case "torchvision":
             return _shorter_side(pixels, size, eval_side(data), Image.Resampling.BILINEAR)
         case "timm":

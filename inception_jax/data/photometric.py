@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 Colour = tuple[float, float, float]
 """One number for each of red, green and blue."""
@@ -59,7 +60,7 @@ def _between(uniform: jax.Array, low: float, high: float) -> jax.Array:
     return low + uniform * (high - low)
 
 
-def normalise(images: jax.Array, mean: Colour, std: Colour) -> jax.Array:
+def normalise(images: ArrayLike, mean: Colour, std: Colour) -> jax.Array:
     """Pixels to what a network reads: `(images - mean) / std`.
 
     Args:
@@ -134,9 +135,10 @@ def _distort(x: jax.Array, choice: Draw, *, full: bool) -> jax.Array:
         return _turn_hue(x, _each(jnp.where(when, choice.hue, 0)))
 
     if not full:
-        x = brighten(x, used(0, 2))
+        # TF-slim's fast mode draws among the same four orders, and only the first of them brightens first.
+        x = brighten(x, used(0))
         x = _saturate(x, _each(choice.saturation))
-        return brighten(x, used(1, 3))
+        return brighten(x, used(1, 2, 3))
     x = contrast(x, used(2))
     x = brighten(x, used(0, 2))
     x = _saturate(x, _each(choice.saturation))

@@ -20,6 +20,7 @@ import torch
 import torchvision
 
 from tests import seeded
+from tests.goldens.compare import check_or_write
 
 FOLDER = Path(__file__).parent / "parity"
 
@@ -105,37 +106,12 @@ def compute(peer: Peer) -> dict[str, np.ndarray]:
     return golden
 
 
-def differences(found: Mapping[str, np.ndarray], kept: Mapping[str, np.ndarray]) -> list[str]:
-    """What differs by more than the rounding of one processor from another's."""
-    if set(found) != set(kept):
-        return [f"holds {sorted(kept)}, now {sorted(found)}"]
-    lines = []
-    for key, value in found.items():
-        if value.dtype.kind != "f":
-            lines += [] if np.array_equal(value, kept[key]) else [f"{key} is another"]
-        elif not np.allclose(value, kept[key], rtol=0, atol=1e-5 * np.ptp(value)):
-            lines.append(f"{key} is off by {np.abs(value - kept[key]).max():.3g} in a range of {np.ptp(value):.3g}")
-    return lines
-
-
 def main() -> int:
     """Writes or checks every golden; 1 if one differs."""
     parser = argparse.ArgumentParser(description="Golden outputs of the PyTorch peers on seeded weights.")
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
     check = parser.parse_args().check
-    failed = False
-    for name, peer in PEERS.items():
-        golden, path = compute(peer), FOLDER / f"{name}.npz"
-        if check:
-            with np.load(path) as kept:
-                lines = differences(golden, kept)
-            failed |= bool(lines)
-            print(f"{path.name}: {'; '.join(lines) or 'as computed now'}")
-        else:
-            FOLDER.mkdir(exist_ok=True)
-            np.savez_compressed(path, allow_pickle=False, **golden)
-            print(f"{path.name}: {path.stat().st_size} bytes")
-    return int(failed)
+    return check_or_write(FOLDER, ((name, compute(peer)) for name, peer in PEERS.items()), check=check)
 
 
 if __name__ == "__main__":
