@@ -1,14 +1,26 @@
-"""`inception-jax train`."""
+"""`inception-jax train`.
+
+Exit codes, for what starts it again: 0 the run is finished; 1 it diverged, or a bug; 2 a mistake of the user's;
+75 another process stalled or died; 128 + signal (143 for SIGTERM) stopped and saved. After 75, 143 and a signal that
+killed it the same command continues the run; after 1 and 2 it would fail again.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+import jax
+
 from inception_jax.cli.config_flags import add_config_argument, load_config
+from inception_jax.distributed.job import PeerFailed, PeerLost
+from inception_jax.distributed.start import join
 from inception_jax.training.interruption import Interrupted
 from inception_jax.training.loop import NonFiniteLoss, train
+
+RESTART = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workdir", type=Path, required=True, help="the run directory; one that exists is continued, never overwritten"
     )
+    job = parser.add_argument_group(
+        "many processes", "Found without flags on TPU VMs, GKE, SLURM and Open MPI; see `inception-jax launch`."
+    )
+    job.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0, any free port")
+    job.add_argument("--processes", type=int, metavar="N", help="how many processes train together")
+    job.add_argument("--process-id", type=int, metavar="I", help="which of them this is, from 0")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, prints the results and what to do next."""
     config = load_config(arguments.config_flags)
     workdir = arguments.workdir
+    join(arguments.coordinator, arguments.processes, arguments.process_id)
     try:
         results = train(config, workdir)
     except Interrupted as stop:
@@ -31,6 +50,17 @@ def run(arguments: argparse.Namespace) -> int:
     except NonFiniteLoss as error:
         print(f"inception-jax train: {error}", file=sys.stderr)
         return 1
+    except PeerFailed as error:
+        print(f"inception-jax train: {error}", file=sys.stderr)
+        return error.code
+    except PeerLost as error:
+        return _leave(str(error))
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        return _leave(f"the devices stopped, as they do when another process dies: {' '.join(str(error).split())}")
+    if jax.process_index():
+        return 0
     split = config.data.eval_split
     print(
         f"\n{split} top-1 {results['validation/top1']:.2%}, top-5 {results['validation/top5']:.2%}"
@@ -39,3 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
         f"\nnext: inception-jax evaluate --workdir={workdir} --split={split}"
     )
     return 0
+
+
+def _leave(message: str) -> int:
+    """Ends this process at once: JAX's own way out would wait for the process that is lost."""
+    print(
+        f"inception-jax train: {message}; start all processes again to continue from the last checkpoint",
+        file=sys.stderr,
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(RESTART)

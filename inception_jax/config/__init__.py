@@ -10,6 +10,7 @@ from inception_jax.config.compare import difference, fingerprint, flatten, neutr
 from inception_jax.config.data import Data
 from inception_jax.config.errors import ConfigError
 from inception_jax.config.evaluation import Evaluation
+from inception_jax.config.mesh import Mesh
 from inception_jax.config.model import Model
 from inception_jax.config.scales import view_scales
 from inception_jax.config.schema import Config
@@ -24,6 +25,7 @@ __all__ = [
     "Evaluation",
     "Log",
     "Loss",
+    "Mesh",
     "Model",
     "Optimizer",
     "Schedule",

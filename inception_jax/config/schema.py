@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from inception_jax.config.data import Data
 from inception_jax.config.evaluation import Evaluation
 from inception_jax.config.fields import number, section
+from inception_jax.config.mesh import Mesh
 from inception_jax.config.model import Model
 from inception_jax.config.training import Average, Checkpoint, Log, Loss, Optimizer, Schedule
 
@@ -28,3 +29,4 @@ class Config:
     evaluation: Evaluation = section(Evaluation)
     checkpoint: Checkpoint = section(Checkpoint)
     log: Log = section(Log)
+    mesh: Mesh = section(Mesh)

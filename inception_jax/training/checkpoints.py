@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from jax import lax
 from orbax.checkpoint import checkpoint_managers as policies
 
 from inception_jax.config import Config, fingerprint, flatten
+from inception_jax.distributed.job import Job
 from inception_jax.errors import UserError
 from inception_jax.training.run_directory import RunDirectoryError, require_same
 from inception_jax.training.state import TrainState
@@ -49,16 +50,25 @@ class Checkpoints:
       config: the experiment; a checkpoint of another one is refused.
       class_names: saved with the weights, so that they can be used without the data set.
       read_only: change nothing on disk, so that a run may be looked at while it trains.
+      job: the processes that make the same calls, each saving and reading what its devices hold; default: all.
     """
 
     def __init__(
-        self, workdir: Path, config: Config, class_names: tuple[str, ...] = (), *, read_only: bool = False
+        self,
+        workdir: Path,
+        config: Config,
+        class_names: tuple[str, ...] = (),
+        *,
+        read_only: bool = False,
+        job: Job | None = None,
     ) -> None:
         self.directory = workdir.absolute() / "checkpoints"
         self.damaged = self.directory / "damaged"
-        self._config, self._class_names = config, class_names
+        self._config, self._class_names, self._job = config, class_names, job or Job()
         if not read_only:
-            self._set_aside_unreadable()
+            if self._job.first:
+                self._set_aside_unreadable()
+            self._job.meet("the checkpoints of the start before")
         keep: list[policies.PreservationPolicy] = [policies.LatestN(config.checkpoint.keep_last)]
         if config.checkpoint.keep_best:
             keep.append(
@@ -165,7 +175,9 @@ class Checkpoints:
             except RunDirectoryError:
                 raise
             except Exception as error:  # orbax, tensorstore and json have no base class in common
-                set_aside(self.path(step), self.damaged, error)
+                if self._job.first:
+                    set_aside(self.path(step), self.damaged, error)
+                self._job.meet("a damaged checkpoint")
                 self._manager.reload()
         if self.damaged.exists():
             raise RunDirectoryError(
@@ -176,23 +188,42 @@ class Checkpoints:
 
     def read_meta(self, step: int) -> dict[str, Any]:
         """What describes the checkpoint of `step`: `config` (flattened), `class_names`, `structure`, `checksum`."""
-        return self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
+        return ocp.JsonCheckpointHandler().restore(self.path(step) / "meta")
 
     def read(self, step: int, abstract: TrainState) -> Restored:
         """The checkpoint of `step`, verified; see `restore`."""
-        items = self._manager.restore(
-            step, args=ocp.args.Composite(meta=ocp.args.JsonRestore(), data=ocp.args.JsonRestore())
-        )
-        meta, data = items["meta"], items["data"]
+        restored = self._agreed(f"the checkpoint of step {step}", lambda: self._load(step, abstract))
+        if (found := int(checksum(restored.state))) != restored.meta["checksum"]:
+            raise ValueError(f"its checksum is {found:#010x} where {restored.meta['checksum']:#010x} was saved")
+        return restored
+
+    def _load(self, step: int, abstract: TrainState) -> Restored:
+        # Not through the manager, which ends by waiting on the devices for processes that may have failed to read.
+        path = self.path(step)
+        meta, data = (ocp.JsonCheckpointHandler().restore(path / item) for item in ("meta", "data"))
         digest = meta.pop("digest")
         if _digest(meta, data) != digest:
             raise ValueError("its description or its iterator's state is not as it was saved")
         require_same(meta["config"], flatten(self._config), self.path(step))
         _require_structure(meta["structure"], structure(abstract), self.path(step))
-        state = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract)))["state"]
-        if (found := int(checksum(state))) != meta["checksum"]:
-            raise ValueError(f"its checksum is {found:#010x} where {meta['checksum']:#010x} was saved")
+        state = ocp.StandardCheckpointHandler().restore(path / "state", args=ocp.args.StandardRestore(abstract))
         return Restored(state, data, meta)
+
+    def _agreed(self, what: str, load: Callable[[], Restored]) -> Restored:
+        """What `load` returns, if no process failed to: a damaged part may be seen by the one that reads it alone."""
+        failure: Exception | None = None
+        loaded: Restored | None = None
+        try:
+            loaded = load()
+        except Exception as error:  # orbax, tensorstore and json have no base class in common
+            failure = error
+        failures = self._job.exchange(what, failure and f"{type(failure).__name__}: {failure}")
+        if failure:
+            raise failure
+        if told := next(filter(None, failures), None):
+            raise ValueError(told)
+        assert loaded
+        return loaded
 
     def _set_aside_unreadable(self) -> None:
         # The manager reads the metrics of every checkpoint when it opens, and fails if one of them is damaged.

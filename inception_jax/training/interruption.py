@@ -26,7 +26,7 @@ class Interrupted(Exception):
 
 
 class StopRequested(Exception):
-    """Raised by `Interruption.check` to leave work that can be done again."""
+    """Raised to leave work that can be done again."""
 
 
 class Interruption:
@@ -39,11 +39,6 @@ class Interruption:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
-
-    def check(self) -> None:
-        """Raises StopRequested if a signal has come."""
-        if self.signal:
-            raise StopRequested
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)

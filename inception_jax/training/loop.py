@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -16,7 +17,8 @@ from jax.sharding import Mesh
 
 from inception_jax.config import Config
 from inception_jax.data.pipeline import train_iterator
-from inception_jax.distributed.mesh import make_mesh, put_batch, replicated
+from inception_jax.distributed.job import Job
+from inception_jax.distributed.mesh import mesh_of, put_batch, replicated
 from inception_jax.evaluation.evaluator import Evaluator
 from inception_jax.reporting.curves import plot_run
 from inception_jax.reporting.progress import Progress
@@ -24,7 +26,9 @@ from inception_jax.reporting.writers import METRICS_FILE, MetricWriter, read_met
 from inception_jax.training import run_directory
 from inception_jax.training.checkpoints import Checkpoints
 from inception_jax.training.experiment import Experiment, build_experiment
+from inception_jax.training.facts import facts
 from inception_jax.training.interruption import Interrupted, Interruption, StopRequested
+from inception_jax.training.lock import locked
 from inception_jax.training.schedules import in_steps
 from inception_jax.training.state import Metrics, abstract_state, init_state
 from inception_jax.training.step import abstract_batch, jit_train_step, make_train_step
@@ -45,11 +49,14 @@ def train(
     results.json and the learning curves. The parameters and rows after a kill and a restart are bitwise
     those without it, except for rates.
 
+    Every process of a job calls this with the same config and `workdir`, which all of them reach; process 0
+    writes the files, of checkpoints each process the parts that it holds.
+
     Args:
       config: the experiment.
       workdir: the run directory.
-      mesh: where to compute; default: all devices.
-      stream: where progress is printed; default: standard error.
+      mesh: where to compute; default: what `config.mesh` makes of all devices.
+      stream: where process 0 prints progress; default: standard error.
 
     Returns:
       `validation/loss`, `validation/top1`, `validation/top5`, `validation/images`, `steps`, and `seconds` of
@@ -58,30 +65,36 @@ def train(
     Raises:
       ConfigError: the config cannot be run on these devices with these images.
       DataError: images cannot be read.
-      RunDirectoryError: `workdir` cannot be written, or holds another experiment.
+      RunDirectoryError: `workdir` cannot be written, holds another experiment, or another job trains in it.
       CheckpointError: a checkpoint could not be written.
       NonFiniteLoss: training diverged.
-      Interrupted: SIGTERM or SIGINT came; everything is saved.
+      Interrupted: SIGTERM or SIGINT came to any process; everything is saved.
+      Mismatch: the processes do not run the same.
+      PeerFailed: another process failed.
+      PeerLost: another process stalled or died.
     """
     workdir = Path(workdir)
-    experiment = build_experiment(config, mesh or make_mesh())
-    run_directory.prepare(workdir, config)
-    if results := run_directory.read_results(workdir):
-        return results
-    main = jax.process_index() == 0
-    if main:
-        run_directory.record(workdir, config)
     with ExitStack() as stack:
+        job = stack.enter_context(Job(config.mesh.wait_limit))
+        experiment = build_experiment(config, mesh or mesh_of(config))
+        job.require_same(facts(experiment))
+        run_directory.prepare(workdir, config)
+        if results := job.from_first("results", run_directory.read_results(workdir)):
+            return results
+        if job.first:
+            stack.enter_context(locked(workdir))
+            run_directory.record(workdir, config)
+        else:
+            stream = stack.enter_context(Path(os.devnull).open("w"))
         interruption = stack.enter_context(Interruption())
-        checkpoints = Checkpoints(workdir, config, experiment.train_source.class_names)
+        checkpoints = Checkpoints(workdir, config, experiment.train_source.class_names, job=job)
         stack.callback(checkpoints.close)
-        run = _Run(experiment, workdir, checkpoints, interruption, stream, stack)
-        results = run.finish()
-    if main:
-        run_directory.write_json(workdir / "results.json", results)
-        with run_directory.writing(workdir):
-            plot_run(workdir)
-    return results
+        results = _Run(experiment, workdir, job, checkpoints, interruption, stream, stack).finish()
+        if job.first:
+            run_directory.write_json(workdir / "results.json", results)
+            with run_directory.writing(workdir):
+                plot_run(workdir)
+        return results
 
 
 class _Run:
@@ -91,6 +104,7 @@ class _Run:
         self,
         experiment: Experiment,
         workdir: Path,
+        job: Job,
         checkpoints: Checkpoints,
         interruption: Interruption,
         stream: TextIO | None,
@@ -98,10 +112,8 @@ class _Run:
     ) -> None:
         config, mesh = experiment.config, experiment.mesh
         self.experiment, self.workdir = experiment, workdir
-        self.checkpoints, self.interruption = checkpoints, interruption
-        self.batches = train_iterator(
-            experiment.train_source, config, process_index=jax.process_index(), process_count=jax.process_count()
-        )
+        self.job, self.checkpoints, self.interruption = job, checkpoints, interruption
+        self.batches = train_iterator(experiment.train_source, config, process_index=job.index, process_count=job.count)
         self.started = time.monotonic()
         network, optimizer = experiment.network, experiment.optimizer
         abstract = abstract_state(network, config, optimizer, mesh)
@@ -121,11 +133,14 @@ class _Run:
             optimizer=optimizer,
             schedule=experiment.schedule,
             unroll=mesh.devices.flat[0].platform == "cpu",
+            mesh=mesh,
         )
         # Compiled here, so that no rate counts it, and a batch of another shape fails instead of compiling again.
-        self.train_step = jit_train_step(train_step, mesh).lower(abstract, abstract_batch(config, mesh)).compile()
+        jitted = jit_train_step(train_step, mesh, abstract)
+        self.train_step = jitted.lower(abstract, abstract_batch(config, mesh)).compile()
+        self.no_metrics = jax.jit(Metrics.zeros, out_shardings=replicated(mesh))
         with run_directory.writing(workdir):
-            writer = MetricWriter(workdir, resume_step=self.step, active=jax.process_index() == 0)
+            writer = MetricWriter(workdir, resume_step=self.step, active=job.first)
             self.writer = stack.enter_context(writer)
         self.progress = stack.enter_context(
             Progress(experiment.total_steps, first_step=self.step, images_per_step=config.batch_size, stream=stream)
@@ -139,8 +154,8 @@ class _Run:
             self._validate()  # the start before this one was stopped during it
         in_flight: deque[jax.Array] = deque()
         while self.step < self.experiment.total_steps:
-            self._stop_if_asked()
             with self.progress.waiting_for_data():
+                self._stop_if_asked()
                 batch = put_batch(next(self.batches), self.experiment.mesh)
             self.state, metrics = self.train_step(self.state, batch)
             self.step += 1
@@ -151,9 +166,7 @@ class _Run:
             self._write_row()
             if self._last() or self.step % self.experiment.config.log.every_steps == 0:
                 self.row = self.step, self.state.metrics, metrics["learning_rate"]
-                self.state = self.state.replace(
-                    metrics=jax.device_put(Metrics.zeros(), replicated(self.experiment.mesh))
-                )
+                self.state = self.state.replace(metrics=self.no_metrics())
             self._validate_and_save()
         self._stop_if_asked()
         self.checkpoints.wait()
@@ -166,9 +179,13 @@ class _Run:
 
     def _validated(self) -> bool:
         """Whether metrics.jsonl has the validation of the restored step; it becomes `self.validation`."""
+        found: dict[str, float | int] | None = None
         for row in read_metrics(self.workdir / METRICS_FILE):
             if row["step"] == self.step and "validation/top1" in row:
-                self.validation = {name: row[f"validation/{name}"] for name in ("loss", "top1", "top5", "images")}
+                prefix = "validation/"
+                found = {name.removeprefix(prefix): row[name] for name in row if name.startswith(prefix)}
+        # Process 0 is cutting that file back meanwhile.
+        self.validation = self.job.from_first("validation", found)
         return self.validation is not None
 
     def _last(self) -> bool:
@@ -192,7 +209,7 @@ class _Run:
         self._write_row()
         try:
             with self.progress.paused():
-                self.validation = self.evaluator(self.state.variables(), on_batch=self.interruption.check)
+                self.validation = self.evaluator(self.state.variables(), on_batch=self._leave_if_asked)
         except StopRequested:
             return  # the next start validates
         self._write({f"validation/{name}": value for name, value in self.validation.items()}, self.step)
@@ -204,11 +221,18 @@ class _Run:
             data = {"iterator": self.batches.get_state(), "seconds": time.monotonic() - self.started}
             self.checkpoints.save(self.state, data, self.validation)
 
+    def _leave_if_asked(self) -> None:
+        if self._agreed_signal():
+            raise StopRequested
+
     def _stop_if_asked(self) -> None:
-        if self.interruption.signal:
+        if signum := self._agreed_signal():
             self._save()
             self.checkpoints.wait()
-            raise Interrupted(self.interruption.signal, self.step, self.checkpoints.path(self.step))
+            raise Interrupted(signum, self.step, self.checkpoints.path(self.step))
+
+    def _agreed_signal(self) -> signal.Signals | None:
+        return self.job.meet(f"the start of step {self.step + 1}", self.interruption.signal)
 
     def _write_row(self) -> None:
         """Writes the row that is waiting, if any; called a step late, so that the device is not kept waiting."""

@@ -13,7 +13,7 @@ from flax import struct
 from jax.sharding import Mesh
 
 from inception_jax.config import Config
-from inception_jax.distributed.mesh import replicated
+from inception_jax.distributed.mesh import state_shardings
 
 
 class Metrics(struct.PyTreeNode):
@@ -58,20 +58,21 @@ class TrainState(struct.PyTreeNode):
 
 
 def init_state(network: nn.Module, config: Config, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
-    """The state before the first step, a copy on every device of `mesh`; a function of `config.seed` alone."""
+    """The state before the first step, laid out as `config.mesh` asks; a function of `config.seed` alone."""
     # It runs once: on the CPU, optimising the code of a hundred samplers takes longer than running them.
     once = {"xla_backend_optimization_level": 0} if mesh.devices.flat[0].platform == "cpu" else None
-    init = jax.jit(_initialiser(network, config, optimizer), out_shardings=replicated(mesh), compiler_options=once)
-    return init()
+    initialise = _initialiser(network, config, optimizer)
+    shardings = state_shardings(jax.eval_shape(initialise), mesh, config.mesh.smallest_shard)
+    return jax.jit(initialise, out_shardings=shardings, compiler_options=once)()
 
 
 def abstract_state(
     network: nn.Module, config: Config, optimizer: optax.GradientTransformation, mesh: Mesh
 ) -> TrainState:
     """Shapes, dtypes and shardings of `init_state`, without computing it."""
-    sharding = replicated(mesh)
     shapes = jax.eval_shape(_initialiser(network, config, optimizer))
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+    shardings = state_shardings(shapes, mesh, config.mesh.smallest_shard)
+    return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
 
 
 def _initialiser(

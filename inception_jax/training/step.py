@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from inception_jax.config import Config
 from inception_jax.data.photometric import augment
-from inception_jax.distributed.mesh import batch_sharding, replicated
+from inception_jax.distributed.mesh import batch_sharding, gathered, replicated, state_shardings
 from inception_jax.evaluation.metrics import hits
 from inception_jax.training.averaging import move
 from inception_jax.training.losses import classification_loss
@@ -31,6 +31,7 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     schedule: optax.Schedule,
     unroll: bool = True,
+    mesh: Mesh | None = None,
 ) -> TrainStep:
     """The pure function `train_step(state, batch) -> (state, metrics)`.
 
@@ -54,6 +55,8 @@ def make_train_step(
       schedule: gives the reported learning rate, at `state.step`.
       unroll: compile microbatches one after the other, not as a loop. XLA:CPU is 30 times slower at
         convolutions that are differentiated inside a loop; elsewhere a loop compiles faster.
+      mesh: where the state may be split over `model`: parameters are gathered once a step, and each device
+        updates only its part of them. None: a whole copy on every device.
     """
     micro = config.optimizer.accumulate
 
@@ -107,7 +110,11 @@ def make_train_step(
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
         examples = batch["mask"].sum(dtype=jnp.int32)
-        sums = sum_contributions(state, batch, jnp.maximum(examples, 1))
+        whole = state.replace(params=gathered(state.params, mesh)) if mesh else state
+        sums = sum_contributions(whole, batch, jnp.maximum(examples, 1))
+        if mesh:
+            parts = state_shardings(sums["gradients"], mesh, config.mesh.smallest_shard)
+            sums["gradients"] = lax.with_sharding_constraint(sums["gradients"], parts)
         updates, opt_state = optimizer.update(sums["gradients"], state.opt_state, state.params)
         trained = {"params": optax.apply_updates(state.params, updates), "batch_stats": sums["batch_stats"]}
         metrics = {
@@ -134,13 +141,20 @@ def make_train_step(
     return train_step
 
 
-def jit_train_step(train_step: TrainStep, mesh: Mesh) -> Any:
-    """`train_step` compiled for `mesh`: a whole state on every device, donated; the batch spread over them."""
+def jit_train_step(train_step: TrainStep, mesh: Mesh, state: TrainState | None = None) -> Any:
+    """`train_step` compiled for `mesh`: the state donated, the batch spread over all devices.
+
+    Args:
+      train_step: see `make_train_step`.
+      mesh: the devices.
+      state: real or abstract, whose layout is kept; None: a whole copy on every device.
+    """
     everywhere = replicated(mesh)
+    layout: Any = everywhere if state is None else jax.tree.map(lambda x: x.sharding, state)
     return jax.jit(
         train_step,
-        in_shardings=(everywhere, batch_sharding(mesh)),
-        out_shardings=(everywhere, everywhere),
+        in_shardings=(layout, batch_sharding(mesh)),
+        out_shardings=(layout, everywhere),
         donate_argnums=0,
     )
 

@@ -1,0 +1,1 @@
+"""Commands and job files that start one training on many hosts."""

@@ -1,0 +1,109 @@
+"""Jobs of several real processes on this machine, for tests: `start` runs this file as each of their processes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# 1438 training images: 45 updates an epoch.
+CONFIG = {
+    "steps": 20,
+    "batch_size": 32,
+    "data.image_size": 8,
+    "data.eval_split": "test[:64]",
+    "data.crop": "shift",
+    "average.decay": 0.9,
+    "evaluation.every_epochs": 0.2,
+    "checkpoint.every_epochs": 5 / 45,
+    "log.every_steps": 4,
+    "mesh.wait_limit": 60,
+    "mesh.smallest_shard": 8,
+}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Process:
+    """One process of a job."""
+
+    def __init__(self, index: int, running: subprocess.Popen, log: Path) -> None:
+        self.index, self.running, self.log = index, running, log
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+
+def start(workdir: Path, processes: int, devices: int, changes: list[dict] | None = None) -> list[Process]:
+    """Starts `inception-jax train` on `devices` virtual devices in each of `processes`.
+
+    `changes`, one an process, are config fields; `stall` is a step whose batch never comes, `fail` one whose batch
+    raises DataError.
+    """
+    port = free_port()
+    started = []
+    for index in range(processes):
+        changed = CONFIG | (changes[index] if changes else {})
+        special = {name: changed.pop(name, None) for name in ("stall", "fail")}
+        arguments = ["train", "--config=experiments/quickstart/digits.py", f"--workdir={workdir}"]
+        arguments += [f"--config.{name}={value}" for name, value in changed.items()]
+        if processes > 1:
+            arguments += [f"--coordinator=127.0.0.1:{port}", f"--processes={processes}", f"--process-id={index}"]
+        log = workdir.parent / f"{workdir.name}-{index}-of-{processes}-{time.monotonic_ns()}.log"
+        environment = os.environ | {
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
+            "PYTHONPATH": str(ROOT),
+        }
+        command = [sys.executable, __file__, json.dumps(special), *arguments]
+        with log.open("w") as file:
+            running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
+        started.append(Process(index, running, log))
+    return started
+
+
+def codes(job: list[Process], timeout: float = 240) -> list[int]:
+    """Waits for all; what is still running then is killed."""
+    deadline = time.monotonic() + timeout
+    try:
+        return [process.running.wait(max(deadline - time.monotonic(), 0.1)) for process in job]
+    finally:
+        for process in job:
+            process.running.kill()
+            process.running.wait()
+
+
+def logs(job: list[Process]) -> str:
+    return "\n".join(f"--- process {process.index}\n{process.text()}" for process in job)
+
+
+def _member(special: dict, arguments: list[str]) -> int:
+    from inception_jax import models
+    from inception_jax.cli.main import main
+    from inception_jax.data.pipeline import TrainIterator
+    from inception_jax.data.records import DataError
+    from tests.fake_network import FakeNetwork
+
+    models.create = lambda *_, num_classes, **__: FakeNetwork(num_classes, dropout=0.2)
+    following = TrainIterator.__next__
+
+    def disturbed(batches):
+        step = batches.get_state()["next_index"] + 1 if special["stall"] or special["fail"] else 0
+        if special["stall"] and step == special["stall"]:
+            time.sleep(600)
+        if special["fail"] and step == special["fail"]:
+            raise DataError("images/7.jpg is no image")
+        return following(batches)
+
+    TrainIterator.__next__ = disturbed
+    return main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(_member(json.loads(sys.argv[1]), sys.argv[2:]))
