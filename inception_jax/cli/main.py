@@ -17,8 +17,10 @@ from inception_jax.errors import UserError
 # Each is a module of this package with `add_arguments(parser)` and `run(arguments) -> exit code`, imported
 # only when it is called: `--help` should not wait for JAX.
 COMMANDS = {
+    "prepare": "ImageNet from its archives to a data set that training and evaluation read",
     "train": "train an experiment, or continue it where it stopped",
     "evaluate": "top-1 and top-5 of a trained run over every image of a split",
+    "ensemble": "several networks as one: the table of models x crops, as in the papers",
     "predict": "classify image files or folders with a trained run",
     "convert": "public weights of torchvision, timm, Keras, TF-slim, Caffe, ONNX or facenet as a checkpoint",
     "models": "every network and variant: size, parameters, multiply-adds, weights that fit, its paper's figures",

@@ -103,8 +103,10 @@ def eval_iterator(
     Returns:
       An iterator of ceil(N / batch_size) batches as those of `train_iterator`, the same number on every
       process; where the protocol has several views, with the entries of `crops.Views.cut` instead of `image`.
-      Past the last image, `mask` is False and the other entries are zero. `next` raises DataError at an
-      unreadable image or a label outside the classes, naming the record.
+      `valid` bool [b, K] is there too if images may have several valid labels. Past the last image, and for an
+      image that has none, `mask` is False and the other entries are zero. An image that cannot be read is named in
+      the log and keeps its place, black and with the label -1. `next` raises DataError at a label outside the
+      classes, naming the record.
 
     Raises:
       ConfigError: the batch does not divide over the processes.
@@ -148,25 +150,27 @@ class _TrainLoader:
 
     def __call__(self, position: int, index: int) -> Example:
         seeds = _seeds(self._config, position // len(self._source), index)
-        attempts = min(_MAX_CONSECUTIVE_CORRUPT + 1, len(self._source))
+        attempts, first = min(_MAX_CONSECUTIVE_CORRUPT + 1, len(self._source)), ""
         for which in range(index, index + attempts):
-            record = self._source[which % len(self._source)]
+            name = ""
             try:
+                record = self._source[which % len(self._source)]
+                name = f"{record.name}: "
                 pixels = _train_pixels(record.image, self._config.data, np.random.default_rng(seeds))
             except decode.DecodeError as error:
-                self._report(record.name, error)
+                what = f"{name}{error}"
+                first = first or what.partition(": ")[0]
+                self._report(what)
             else:
                 return _example({"image": pixels}, record, self._source, seeds)
-        raise DataError(
-            f"{self._source[index].name} and the {attempts - 1} records after it are all unreadable; check the data set"
-        )
+        raise DataError(f"{first} and the {attempts - 1} records after it are all unreadable; check the data set")
 
-    def _report(self, name: str, error: decode.DecodeError) -> None:
+    def _report(self, what: str) -> None:
         with self._lock:
-            if name in self.corrupt:
+            if what in self.corrupt:
                 return
-            self.corrupt.add(name)
-            _log.warning("%s: %s; replaced by another image (%d so far)", name, error, len(self.corrupt))
+            self.corrupt.add(what)
+            _log.warning("%s; replaced by another image (%d so far)", what, len(self.corrupt))
 
 
 class _EvalLoader:
@@ -177,17 +181,34 @@ class _EvalLoader:
         self._config = config
         self._views = crops.views_of(config)
         self._covers = self._smallest_decoded(config.data)
-        self._blank = self._cut(np.zeros((1, 1, 3), np.uint8))
+        self._padding: Example = {
+            **self._cut(np.zeros((1, 1, 3), np.uint8)),
+            "label": np.int32(0),
+            "mask": np.bool_(False),
+            "seed": np.uint32(0),
+        }
+        if source.several:
+            self._padding["valid"] = np.zeros(len(source.class_names), bool)
 
     def __call__(self, position: int) -> Example:
         if position >= len(self._source):
-            return {**self._blank, "label": np.int32(0), "mask": np.bool_(False), "seed": np.uint32(0)}
-        record = self._source[position]
+            return self._padding
+        try:
+            record = self._source[position]
+        except decode.DecodeError as error:
+            return self._unreadable(error)
+        if record.valid == ():
+            return self._padding
         try:
             images = self._cut(_pixels(record.image, self._covers, self._covers))
         except (decode.DecodeError, crops.TooLong) as error:
-            raise DataError(f"{record.name}: {error}") from error
-        return _example(images, record, self._source, _seeds(self._config, 0, position))
+            return self._unreadable(f"{record.name}: {error}")
+        example = _example(images, record, self._source, _seeds(self._config, 0, position))
+        return {**example, "valid": _valid(record, self._source)} if self._source.several else example
+
+    def _unreadable(self, what: object) -> Example:
+        _log.warning("%s", what)
+        return {**self._padding, "label": np.int32(-1), "mask": np.bool_(True)}
 
     def _smallest_decoded(self, data: Data) -> int:
         """Sides, in pixels, at or above which a JPEG may be decoded at a smaller scale; 0: none."""
@@ -225,8 +246,19 @@ def _pixels(image: bytes | np.ndarray, min_height: int, min_width: int) -> np.nd
 
 
 def _example(images: dict[str, np.ndarray], record: Record, source: Source, seeds: np.random.SeedSequence) -> Example:
-    classes = len(source.class_names)
-    if not 0 <= record.label < classes:
-        raise DataError(f"{record.name}: label {record.label} is outside of the {classes} classes 0 to {classes - 1}")
+    _check_label(record.name, record.label, len(source.class_names))
     seed = seeds.generate_state(1)[0]
     return {**images, "label": np.int32(record.label), "mask": np.bool_(True), "seed": np.uint32(seed)}
+
+
+def _valid(record: Record, source: Source) -> np.ndarray:
+    """Which classes are right, bool [K]."""
+    labels = (record.label,) if record.valid is None else record.valid
+    for label in labels:
+        _check_label(record.name, label, len(source.class_names))
+    return np.isin(np.arange(len(source.class_names)), labels)
+
+
+def _check_label(name: str, label: int, classes: int) -> None:
+    if not 0 <= label < classes:
+        raise DataError(f"{name}: label {label} is outside of the {classes} classes 0 to {classes - 1}")

@@ -29,26 +29,26 @@ def open_split(name: str, split: str, data_dir: str) -> Source:
     import tensorflow_datasets as tfds  # half a second of import, for this source only
     from tensorflow_datasets.core.read_only_builder import builder_from_files
 
-    where = directory(data_dir)
+    folder = directory(data_dir)
     command = (
-        f"inception-jax prepare {name} --manual-dir=FOLDER --data-dir={where}"
+        f"inception-jax prepare {name} --manual-dir=FOLDER --data-dir={folder}"
         if name.startswith("imagenet")
-        else f"tfds build {name} --file_format=array_record --data_dir={where}"
+        else f"tfds build {name} --file_format=array_record --data_dir={folder}"
     )
     remedy = f"prepare it with `pip install 'inception-jax[prepare]'` and `{command}`"
     try:
         # From its files alone: the code of a registered data set may import TensorFlow.
-        builder: Any = builder_from_files(name, data_dir=where)
+        builder: Any = builder_from_files(name, data_dir=folder)
     except tfds.core.DatasetNotFoundError as error:
-        raise DataError(f"tfds:{name} is not in {where}; {remedy}") from error
+        raise DataError(f"tfds:{name} is not in {folder}; {remedy}") from error
     except ValueError as error:
         raise DataError(f"tfds:{name}: the name must read NAME, NAME:VERSION or NAME/CONFIG") from error
 
     features, known = dict(builder.info.features.items()), builder.info.splits
     image, several = features.get("image"), features.get("real_label")
     label_name = "label" if several is None else "original_label"
-    label = features.get(label_name)
-    if not isinstance(image, tfds.features.Image) or not isinstance(label, tfds.features.ClassLabel):
+    classes = features.get(label_name)
+    if not isinstance(image, tfds.features.Image) or not isinstance(classes, tfds.features.ClassLabel):
         raise DataError(
             f"tfds:{name} must have the features `image` (Image) and `label` (ClassLabel); "
             f"it has {', '.join(sorted(features))}"
@@ -62,22 +62,23 @@ def open_split(name: str, split: str, data_dir: str) -> Source:
     except NotImplementedError as error:
         file_format = builder.info.file_format
         raise DataError(
-            f"tfds:{name} in {where} is prepared as {file_format.value if file_format else 'an unknown format'}, "
+            f"tfds:{name} in {folder} is prepared as {file_format.value if file_format else 'an unknown format'}, "
             f"which has no random access; {remedy} in a directory of its own"
         ) from error
 
     def read(index: int) -> Record:
-        name_of = f"tfds:{name} {split}[{index}]"
+        where = f"tfds:{name} {split}[{index}]"
         try:
             record = records[index]
+            label = int(record[label_name])  # of a truncated file every feature is None
         except (RuntimeError, TypeError, ValueError, message.DecodeError) as error:
-            raise DecodeError(f"{name_of}: damaged record in {builder.data_path}: {error}") from error
+            raise DecodeError(f"{where}: damaged record in {builder.data_path}: {error}") from error
         if "file_name" in features:
-            name_of += f"/{record['file_name'].decode()}"
+            where += f"/{record['file_name'].decode()}"
         valid = None if several is None else tuple(map(int, record["real_label"]))
-        return Record(record["image"], int(record[label_name]), name_of, valid)
+        return Record(record["image"], label, where, valid)
 
-    return Source(tuple(label.names), range(len(records)), read, several=several is not None)
+    return Source(tuple(classes.names), range(len(records)), read, several=several is not None)
 
 
 def directory(data_dir: str) -> str:

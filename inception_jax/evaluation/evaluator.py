@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -14,21 +15,24 @@ from inception_jax.config import Config
 from inception_jax.data.crops import views_of
 from inception_jax.data.photometric import normalise
 from inception_jax.data.pipeline import eval_iterator
-from inception_jax.data.sources import Source
-from inception_jax.distributed.mesh import batch_sharding, put_batch, replicated
-from inception_jax.evaluation.metrics import rank, sums
+from inception_jax.data.sources import DataError, Source
+from inception_jax.distributed.mesh import batch_sharding, gathered, put_batch, replicated
+from inception_jax.evaluation.metrics import likeliest, rank, sums
 from inception_jax.evaluation.multicrop import combine, view_logits
 
 
 class Answers(NamedTuple):
-    """What a network says of consecutive images, padding left out.
+    """What a network says of images, in their order; padding and images without a valid label are left out.
 
     Attributes:
-      labels: int32 [n].
-      ranks: int32 [n], how many classes stand before the label (`metrics.rank`).
-      probabilities: float32 [n, K], combined over the views.
+      positions: int64 [n], which images of the source.
+      labels: int32 [n]; -1 for an image that could not be read.
+      ranks: int32 [n], how many classes stand before the label, of several valid ones the likeliest (`metrics.rank`);
+        K for an image that could not be read.
+      probabilities: float32 [n, K], combined over the views; NaN for an image that could not be read.
     """
 
+    positions: np.ndarray
     labels: np.ndarray
     ranks: np.ndarray
     probabilities: np.ndarray
@@ -58,9 +62,10 @@ class Evaluator:
         per_device = max(1, wanted // (devices * views.per_square)) if views else -(-wanted // devices)
         self.batch_size = per_device * devices
         self._source, self._config, self._mesh = source, config, mesh
+        eval_step = make_eval_step(network, config, answers=answers)
         self._step = jax.jit(
-            make_eval_step(network, config, answers=answers),
-            in_shardings=(replicated(mesh), batch_sharding(mesh)),
+            lambda variables, batch: eval_step(gathered(variables, mesh), batch),
+            in_shardings=(None, batch_sharding(mesh)),  # variables: as they lie
             out_shardings=replicated(mesh),
         )
 
@@ -71,27 +76,36 @@ class Evaluator:
         on_batch: Callable[[], None] = lambda: None,
         on_batch_done: Callable[[int, Answers | None], None] = lambda images, answers: None,
     ) -> dict[str, float | int]:
-        """`loss` (nats), `top1` and `top5` (fractions) and `images` (how many).
+        """`loss` (nats), `top1` and `top5` (fractions), `images`, of which `unreadable`, and `left_out` (how many).
+
+        An image that cannot be read is wrong and has no loss; one without a valid label is left out and counts for
+        nothing. Equal on every process.
 
         Args:
           variables: `params` and `batch_stats`, on the mesh's devices.
           on_batch: called before each batch; what it raises ends the evaluation.
-          on_batch_done: called after each, in order, with its images (without padding) and, if asked for, the answers.
+          on_batch_done: called after each, in order, with its images (padding is none, images that are left out are)
+            and, if asked for, the answers.
 
         Raises:
-          DataError: an image cannot be read.
+          DataError: a label outside the classes, or no image has a valid one.
         """
-        total = {"loss": 0.0, "top1": 0, "top5": 0, "images": 0}
+        total = {"loss": 0.0, "top1": 0, "top5": 0, "images": 0, "unreadable": 0}
+        done = 0
 
         def finish(batch: Mapping[str, jax.Array] | None) -> None:
+            nonlocal done
             if batch is None:
                 return
             for name in total:
                 total[name] += batch[name].item()
-            images = int(batch["images"])
             answers = None
             if "probabilities" in batch:
-                answers = Answers(*(np.asarray(batch[name])[:images] for name in ("label", "rank", "probabilities")))
+                rows = np.flatnonzero(np.asarray(batch["mask"]))
+                found = (np.asarray(batch[name])[rows] for name in ("label", "rank", "probabilities"))
+                answers = Answers(done + rows, *found)
+            images = min(self.batch_size, len(self._source) - done)
+            done += images
             on_batch_done(images, answers)
 
         running: dict[str, jax.Array] | None = None
@@ -107,8 +121,13 @@ class Evaluator:
             finished, running = running, self._step(variables, put_batch(batch, self._mesh))
             finish(finished)  # while the device works on the batch just sent
         finish(running)
-        images = total["images"]
-        return {name: total[name] / images for name in ("loss", "top1", "top5")} | {"images": images}
+        images, unreadable = total["images"], total["unreadable"]
+        if not images:
+            raise DataError(f"none of the {len(self._source)} images has a valid label: there is nothing to count")
+        shares = {name: total[name] / images for name in ("top1", "top5")}
+        loss = total["loss"] / (images - unreadable) if images > unreadable else float("nan")
+        counts = {"images": images, "unreadable": unreadable, "left_out": len(self._source) - images}
+        return {"loss": loss, **shares, **counts}
 
 
 def make_eval_step(
@@ -120,9 +139,8 @@ def make_eval_step(
       network: a network of `inception_jax.models`.
       config: `data` says how pixels become the network's input, and `evaluation` what the batch holds: one `image` a
         row, or the squares of `crops.Views.cut`, and how the answers to several views become one.
-      answers: whether the result also has `label`, `rank` and `probabilities` of every row, padding too.
+      answers: whether the result also has `mask`, `label`, `rank` and `probabilities` of every row, padding too.
     """
-
     views, data = views_of(config), config.data
 
     def eval_step(variables: Mapping[str, Any], batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
@@ -134,12 +152,17 @@ def make_eval_step(
             logits = combine(view_logits(classify, batch, views), config.evaluation.average, axis=(0, 2))
         else:
             logits = classify(batch["image"])
-        result = sums(logits, batch["label"], batch["mask"])
+        unreadable = batch["label"] < 0
+        label = batch["label"]
+        if "valid" in batch:
+            label = jnp.where(unreadable, -1, likeliest(logits, batch["valid"]))
+        result = sums(logits, label, batch["mask"])
         if answers:
             result |= {
+                "mask": batch["mask"],
                 "label": batch["label"],
-                "rank": rank(logits, batch["label"]),
-                "probabilities": jax.nn.softmax(logits),
+                "rank": rank(logits, label),
+                "probabilities": jnp.where(unreadable[:, None], jnp.nan, jax.nn.softmax(logits)),
             }
         return result
 

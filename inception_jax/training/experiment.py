@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 
 from inception_jax import models
 from inception_jax.config import Config, ConfigError, check_devices
+from inception_jax.data.exclusions import without
 from inception_jax.data.sources import Source, open_source
 from inception_jax.training.optimizers import make_optimizer
 from inception_jax.training.schedules import make_schedule, training_steps
@@ -41,7 +42,7 @@ def build_experiment(config: Config, mesh: Mesh) -> Experiment:
     check_devices(config, mesh.devices.size, jax.process_count())
     data = config.data
     train_source = open_source(data.source, data.train_split, data.data_dir)
-    eval_source = open_source(data.source, data.eval_split, data.data_dir)
+    eval_source = without(open_source(data.source, data.eval_split, data.data_dir), config.evaluation.exclude)
     if train_source.class_names != eval_source.class_names:
         raise ConfigError(
             f"config.data.eval_split ({data.eval_split}) has other classes than "

@@ -289,16 +289,36 @@ def test_six_unreadable_images_in_a_row_stop_training():
     assert len(next(train_iterator(five, config_of(40)))["label"]) == 40
 
 
+def test_a_record_that_cannot_be_read_is_replaced_too(caplog):
+    def read(index):
+        if index == 2:
+            raise decode.DecodeError("record 2: damaged record")
+        return Record(jpeg(index), index, f"record {index}")
+
+    source = Source(tuple("abcdefg"), range(4), read)
+    iterator = train_iterator(source, config_of(4))
+    assert sorted(next(iterator)["label"]) == [0, 1, 3, 3]
+    iterator.close()
+    assert iterator.corrupt_count == 1
+    [batch] = eval_iterator(source, config_of(), batch_size=4)
+    np.testing.assert_array_equal(batch["label"], [0, 1, -1, 3])
+    assert {record.getMessage()[:24] for record in caplog.records} == {"record 2: damaged record"}
+
+
 def test_a_source_that_is_all_unreadable():
     with pytest.raises(DataError, match="and the 2 records after it are all unreadable"):
         next(train_iterator(source_of(3, lambda index: b""), config_of()))
 
 
 @pytest.mark.parametrize("damage", [b"", jpeg(0)[:-40], jpeg(0)[:100]])
-def test_an_unreadable_image_in_evaluation_is_an_error(damage):
+def test_an_unreadable_image_in_evaluation_keeps_its_place(damage, caplog):
     source = source_of(9, lambda index: damage if index == 6 else jpeg(index))
-    with pytest.raises(DataError, match="record 6: "):
-        list(eval_iterator(source, config_of(), batch_size=4))
+    batches = list(eval_iterator(source, config_of(), batch_size=4))
+    labels = np.concatenate([batch["label"] for batch in batches])
+    np.testing.assert_array_equal(labels, [0, 1, 2, 3, 4, 5, -1, 0, 1, 0, 0, 0])
+    np.testing.assert_array_equal(np.concatenate([batch["mask"] for batch in batches]), [True] * 9 + [False] * 3)
+    assert [batch["image"].any(axis=(1, 2, 3)).tolist() for batch in batches][1] == [True, True, False, True]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["record 6"]
 
 
 @pytest.mark.parametrize("label", [-1, CLASSES])
@@ -309,6 +329,26 @@ def test_a_label_outside_the_classes(label):
         next(train_iterator(source, config_of(5)))
     with pytest.raises(DataError, match=message):
         list(eval_iterator(source, config_of(), batch_size=5))
+
+
+def test_images_of_several_valid_labels_or_none():
+    valid = [(2,), (), (0, 5), None]
+    records = [Record(jpeg(i), 1, f"record {i}", valid[i]) for i in range(4)]
+    source = Source(tuple("abcdefg"), range(4), records.__getitem__, several=True)
+    first, second = eval_iterator(source, config_of(), batch_size=3)
+    np.testing.assert_array_equal(first["mask"], [True, False, True])
+    np.testing.assert_array_equal(second["mask"], [True, False, False])
+    assert [np.flatnonzero(row).tolist() for row in (*first["valid"], *second["valid"])] == [
+        [2],
+        [],
+        [0, 5],
+        [1],
+        [],
+        [],
+    ]
+    records[2] = Record(jpeg(2), 1, "record 2", (0, 7))
+    with pytest.raises(DataError, match="record 2: label 7 is outside of the 7 classes 0 to 6"):
+        list(eval_iterator(source, config_of(), batch_size=3))
 
 
 def test_an_empty_source():

@@ -14,7 +14,7 @@ def test_digits_are_scikit_learns():
     assert len(source) == len(labels) == 1797
     assert source.class_names == tuple("0123456789")
     for index in (0, 4, 1796):
-        image, label, name = source[index]
+        image, label, name, _ = source[index]
         assert isinstance(image, np.ndarray)
         assert image.dtype == np.uint8
         grey = np.repeat(pixels[index].reshape(8, 8, 1), 3, axis=-1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]
 
+from inception_jax.data.decode import DecodeError
 from inception_jax.data.sources import DataError, open_source
 
 FEATURES = "tensorflow_datasets.core.features."
@@ -88,14 +89,31 @@ def test_a_missing_data_set_says_how_to_prepare_it(tmp_path, name):
         open_source(f"tfds:{name}", "train", str(tmp_path))
     assert "\n" not in str(error.value)
     assert f"tfds:{name} is not in {tmp_path}" in str(error.value)
-    assert "`pip install tensorflow-datasets tensorflow`" in str(error.value)
-    assert f"`tfds build {name} --file_format=array_record --data_dir={tmp_path}`" in str(error.value)
+    assert "`pip install 'inception-jax[prepare]'`" in str(error.value)
+    prepare_imagenet = f"`inception-jax prepare {name} --manual-dir=FOLDER --data-dir={tmp_path}`"
+    build_another = f"`tfds build {name} --file_format=array_record --data_dir={tmp_path}`"
+    assert (prepare_imagenet if name == "imagenet2012" else build_another) in str(error.value)
 
 
 def test_another_file_format_says_so(tmp_path):
     prepare(tmp_path, file_format="tfrecord")
     with pytest.raises(DataError, match=r"prepared as tfrecord, .* --file_format=array_record"):
         open_source("tfds:fruits", "train", str(tmp_path))
+
+
+def test_a_damaged_record_is_named_and_others_are_read(tmp_path):
+    written = prepare(tmp_path)
+    [shard] = (tmp_path / "fruits/1.0.0").glob("*train*")
+    data = bytearray(shard.read_bytes())
+    data[data.find(b"train 3")] ^= 0xFF
+    shard.write_bytes(data)
+    source = open_source("tfds:fruits", "train", str(tmp_path))
+    with pytest.raises(DecodeError, match=r"^tfds:fruits train\[3\]: damaged record in .*fruits/1\.0\.0: "):
+        source[3]
+    assert source[4].image == written[4][0]
+    shard.write_bytes(data[: len(data) // 2])
+    with pytest.raises(DecodeError, match=r"^tfds:fruits train\[0\]: damaged record"):
+        open_source("tfds:fruits", "train", str(tmp_path))[0]
 
 
 def test_other_features_say_so(tmp_path):
@@ -131,7 +149,7 @@ def test_real_data_sets(name, magic, shared_data):
     source = open_source(f"tfds:{name}", "test", str(shared_data / "tfds"))
     assert len(source) == 10000
     assert len(source.class_names) == 10
-    image, label, _ = source[9999]
+    image, label, *_ = source[9999]
     assert isinstance(image, bytes)
     assert image.startswith(magic)
     assert 0 <= label < 10

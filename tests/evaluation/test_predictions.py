@@ -1,5 +1,6 @@
 """Predictions of single images: everything printed can be recomputed from the files."""
 
+import dataclasses
 import io
 import json
 
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inception_jax.data.records import Record, Source
+from inception_jax.data.decode import DecodeError
+from inception_jax.data.records import DataError, Record, Source
 from inception_jax.evaluation.evaluator import Answers
-from inception_jax.evaluation.predictions import Predictions
+from inception_jax.evaluation.predictions import Collector, Predictions, load_predictions
 
 NAMES = tuple("abcdefg")
 
@@ -29,10 +31,10 @@ def collect(probabilities, labels, ranks=None, cuts=()) -> Predictions:
     """The answers to all images, in batches that end at `cuts`."""
     labels, probabilities = np.asarray(labels, np.int32), np.asarray(probabilities, np.float32)
     ranks = ranks_of(probabilities, labels) if ranks is None else np.asarray(ranks, np.int32)
-    predictions = Predictions(source_of(labels))
+    collector = Collector(source_of(labels))
     for rows in np.split(np.arange(len(labels)), sorted(cuts)):
-        predictions.add(Answers(labels[rows], ranks[rows], probabilities[rows]))
-    return predictions
+        collector.add(Answers(rows, labels[rows], ranks[rows], probabilities[rows]))
+    return collector.result()
 
 
 def draw(seed: int, images: int):
@@ -113,3 +115,73 @@ def test_the_archive_holds_all_probabilities_in_order():
     assert found["images"].tolist() == [f"image {i}" for i in range(9)]
     assert tuple(found["class_names"]) == NAMES
     assert json.loads(str(found["about"])) == {"protocol": "144", "views": 144}
+
+
+def real_labels() -> Source:
+    """Three images of several valid labels, of which the second has none."""
+    pixel, valid = np.zeros((1, 1, 3), np.uint8), [(2, 4), (), (0,)]
+    return Source(NAMES, range(3), lambda i: Record(pixel, 1, f"image {i}", valid[i]), several=True)
+
+
+def test_any_valid_label_is_right_and_an_image_without_one_is_left_out():
+    collector = Collector(real_labels())
+    probabilities = np.array([[0, 0, 0.1, 0.1, 0.7, 0.1, 0], [0.1, 0.8, 0.1, 0, 0, 0, 0]], np.float32)
+    collector.add(Answers(np.array([0, 2]), np.array([1, 1]), np.array([0, 1]), probabilities))
+    predictions = collector.result()
+    first, second = predictions.rows()
+    assert (first["image"], first["valid_labels"], first["class_1"], first["rank"]) == ("image 0", "2 4", 4, 1)
+    assert (second["image"], second["valid_labels"], second["class_1"], second["rank"]) == ("image 2", "0", 1, 2)
+    assert list(first) != predictions.columns()
+    assert set(first) == set(predictions.columns())
+    # By the original label, of which both images are; that of the second was not even valid.
+    assert predictions.per_class()[1] == {"label": 1, "name": "b", "images": 2, "top1": 0.5, "top5": 1.0}
+    assert [(pair["label"], pair["predicted"], pair["images"]) for pair in predictions.confusions()] == [(1, 1, 1)]
+
+
+def test_a_record_that_is_gone_keeps_its_place():
+    def read(i):
+        if i == 1:
+            raise DecodeError("fruits train[1]: damaged record")
+        return Record(np.zeros((1, 1, 3), np.uint8), i, f"image {i}")
+
+    collector = Collector(Source(NAMES, range(3), read))
+    probabilities = np.full((3, 7), 1 / 7, np.float32)
+    probabilities[1] = np.nan
+    collector.add(Answers(np.arange(3), np.array([0, -1, 2]), np.array([0, 7, 2]), probabilities))
+    predictions = collector.result()
+    assert predictions.rows()[1] == {"image": "fruits train[1]", "label": -1, "rank": 8}
+    assert sum(row["images"] for row in predictions.per_class()) == 2
+
+
+@given(seed=st.integers(0, 2**32 - 1), several=st.booleans())
+@settings(max_examples=10)
+def test_a_file_gives_back_what_was_written(seed, several, tmp_path_factory):
+    probabilities, labels = draw(seed, 5)
+    written = collect(probabilities, labels)
+    valid = np.random.default_rng(seed).random((5, len(NAMES))) < 0.3 if several else None
+    written = dataclasses.replace(written, valid=valid)
+    path = tmp_path_factory.mktemp("predictions") / "p.npz"
+    with path.open("wb") as file:
+        written.save(file, {"step": 3})
+    read, about = load_predictions(path)
+    assert about == {"step": 3}
+    assert read.class_names == NAMES
+    for name in ("images", "labels", "ranks", "probabilities", "valid"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+
+
+def test_a_file_of_something_else_is_named(tmp_path):
+    path = tmp_path / "p.npz"
+    with pytest.raises(DataError, match=r"p\.npz: no such file"):
+        load_predictions(path)
+    path.write_bytes(b"not an archive")
+    with pytest.raises(DataError, match=r"p\.npz is damaged or no file of predictions"):
+        load_predictions(path)
+    np.savez(path, features=np.zeros(3))
+    with pytest.raises(DataError, match=r"p\.npz is no file of predictions: it has no array 'about'"):
+        load_predictions(path)
+    broken = dataclasses.replace(collect(*draw(0, 4)), class_names=NAMES[:3])
+    with path.open("wb") as file:
+        broken.save(file, {})
+    with pytest.raises(DataError, match=r"p\.npz is damaged: probabilities of the shape \(4, 7\) for 4 images and 3"):
+        load_predictions(path)
