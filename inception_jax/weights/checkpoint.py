@@ -21,6 +21,7 @@ from inception_jax import models
 from inception_jax.errors import UserError
 from inception_jax.models.network import abstract_variables
 from inception_jax.new_file import new_file
+from inception_jax.weights.folding import without_norm
 from inception_jax.weights.preprocessing import Preprocessing
 from inception_jax.weights.readers import safetensors
 from inception_jax.weights.readers.files import BadFile
@@ -44,7 +45,8 @@ class Meta:
       num_classes: size of the logits; 0 for a feature extractor.
       aux: whether the auxiliary classifiers are there.
       preprocessing: what the network expects of an image.
-      options: of the network, on top of the variant's.
+      options: of the network, on top of the variant's, and other arguments of `models.create`, such as `width`.
+      folded: whether batch norm is folded into the convolutions before it (`folding.fold`).
       class_names: of every class in the order of the logits; empty if unknown.
       class_offset: classes before the first that labels count: 1 where the first is the background.
       source: name of the public code in the catalogue.
@@ -61,6 +63,7 @@ class Meta:
     aux: bool
     preprocessing: Preprocessing
     options: Mapping[str, Any] = field(default_factory=dict)
+    folded: bool = False
     class_names: tuple[str, ...] = ()
     class_offset: int = 0
     source: str = ""
@@ -73,14 +76,21 @@ class Meta:
 
 def network_of(meta: Meta) -> models.Network:
     """The network that `meta` describes."""
-    return models.create(
+    network = models.create(
         meta.network, variant=meta.variant, num_classes=meta.num_classes, aux=meta.aux, **dict(meta.options)
     )
+    return without_norm(network) if meta.folded else network
 
 
 def abstract_of(network: models.Network, size: int) -> dict[str, Any]:
     """Shapes and dtypes of the variables of `network`."""
     return abstract_variables(network, jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32))
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sidecar_of(path: Path) -> Path:
@@ -138,9 +148,7 @@ def load(path: Path) -> tuple[models.Network, dict[str, Any], Meta]:
     described = _sidecar(path)
     meta = _meta(path, described)
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != described.get("weights_sha256"):
+        if sha256_of(path) != described.get("weights_sha256"):
             raise BadCheckpoint(f"{path} is damaged, or {sidecar_of(path).name} beside it is another checkpoint's")
         tensors = safetensors.read(path)
         network = network_of(meta)
@@ -170,9 +178,7 @@ def _sidecar(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadCheckpoint(f"{sidecar} is no JSON: {str(error)[:80]}") from error
     if not isinstance(described, dict) or described.get("version") != VERSION:
-        raise BadCheckpoint(
-            f"{sidecar} does not describe a checkpoint of version {VERSION}; convert its source again"
-        )
+        raise BadCheckpoint(f"{sidecar} does not describe a checkpoint of version {VERSION}; convert its source again")
     return described
 
 

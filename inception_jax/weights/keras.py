@@ -41,7 +41,7 @@ def keras_source(network: str, variant: str, named: Mapping[str, str]) -> Source
             if what in tensors
         }
 
-    return Source(network, variant, table, layout)
+    return Source(network, variant, table, layout, restore=lambda name, array: array)
 
 
 def layout(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -44,6 +44,10 @@ class WeightsMismatch(UserError, ValueError):
         )
 
 
+class NoNameThere(UserError, ValueError):
+    """Variables of a network for which another code base has no tensor."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One network as one public code base names and lays out its tensors.
@@ -53,6 +57,8 @@ class Source:
       variant: the variant that computes the same function.
       table: names of the source's tensors and our layers -> name of a tensor there, path of the variable here.
       layout: a tensor and the shape of its place -> the tensor with its axes in our order.
+      restore: the name of a tensor and its value here -> its value there, `layout` undone; none where nothing writes
+        such files.
       ignored: ends of the names of tensors that stand for nothing in the network.
     """
 
@@ -61,6 +67,7 @@ class Source:
     table: Callable[[Collection[str], Layers], Mapping[str, str]]
     layout: Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
     ignored: tuple[str, ...] = ()
+    restore: Callable[[str, np.ndarray], np.ndarray] | None = None
 
 
 def to_variables(source: Source, tensors: Mapping[str, np.ndarray], abstract: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,6 +102,31 @@ def to_variables(source: Source, tensors: Mapping[str, np.ndarray], abstract: Ma
     if unused or missing or misshapen:
         raise WeightsMismatch(source, unused, missing, misshapen)
     return unflatten_dict({path: filled[path] for path in wanted}, sep="/")
+
+
+def to_tensors(source: Source, variables: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """The tensors of a network as the source names and lays them out: `to_variables` run backwards.
+
+    Args:
+      source: one with a `restore`.
+      variables: `params` and `batch_stats`.
+      names: of the source's tensors, where its table needs them (Keras).
+
+    Raises:
+      NoNameThere: naming every variable that has no tensor there.
+    """
+    assert source.restore
+    flat: Any = flatten_dict(dict(variables), sep="/")
+    named = {path: name for name, path in source.table(names, layers(flat)).items()}
+    unnamed = [path for path in flat if path not in named]
+    if unnamed:
+        raise NoNameThere(
+            f"{len(unnamed)} variables of {source.network} {source.variant} have no tensor there: {', '.join(unnamed)}"
+        )
+    return {
+        named[path]: np.ascontiguousarray(source.restore(named[path], np.asarray(value)))
+        for path, value in flat.items()
+    }
 
 
 def layers(variables: Collection[str]) -> dict[str, dict[str, str]]:

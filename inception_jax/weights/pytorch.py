@@ -19,6 +19,9 @@ CONV_NORM = {
 }
 # a convolution or linear layer by itself
 PLAIN = {"kernel": "weight", "bias": "bias"}
+# modules that are linear layers over a flattened map there, and kernels over that map here
+FLATTENED = (".fc1.weight", "last_linear.weight")
+COUNTER = ".num_batches_tracked"
 
 
 def torch_source(network: str, variant: str, rows: Mapping[str, str]) -> Source:
@@ -33,7 +36,7 @@ def torch_source(network: str, variant: str, rows: Mapping[str, str]) -> Source:
             found |= {f"{theirs}.{names[what]}": path for what, path in held.items() if what in names}
         return found
 
-    return Source(network, variant, table, layout, ignored=(".num_batches_tracked",))
+    return Source(network, variant, table, layout, ignored=(COUNTER,), restore=restore)
 
 
 def layout(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -45,3 +48,11 @@ def layout(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         height, width, channels, features = shape
         array = array.reshape(features, channels, height, width)
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
+
+
+def restore(name: str, array: np.ndarray) -> np.ndarray:
+    """`layout` undone: HWIO -> OIHW, flattened where the module is linear; [in, out] -> [out, in]; vectors stay."""
+    if array.ndim != 4:
+        return array.T
+    array = array.transpose(3, 2, 0, 1)
+    return array.reshape(len(array), -1) if name.endswith(FLATTENED) else array

@@ -16,7 +16,7 @@ from inception_jax.errors import UserError
 from inception_jax.models.network import abstract_variables
 from inception_jax.weights import keras, pytorch
 from inception_jax.weights.catalogue import CATALOGUE
-from inception_jax.weights.mapping import WeightsMismatch, expand, layers, to_variables
+from inception_jax.weights.mapping import WeightsMismatch, expand, layers, to_tensors, to_variables
 from tests import seeded
 
 GOLDENS = Path(__file__).parents[1] / "goldens/parity"
@@ -37,7 +37,7 @@ def listing_of(name: str) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("name", PYTORCH)
-def test_every_tensor_of_the_peer_reaches_a_place_of_its_own(name):
+def test_every_tensor_of_the_peer_reaches_a_place_of_its_own_and_comes_back(name):
     source, shapes = CATALOGUE[name].source, listing_of(name)
     abstract = abstract_of(source.network, source.variant, any("aux" in tensor.lower() for tensor in shapes))
     numbers = {tensor: number for number, tensor in enumerate(shapes, start=1)}
@@ -47,7 +47,12 @@ def test_every_tensor_of_the_peer_reaches_a_place_of_its_own(name):
         lambda leaf: (leaf.shape, leaf.dtype), dict(abstract)
     )
     arrived = sorted(int(leaf.flat[0]) for leaf in jax.tree.leaves(variables))
-    assert arrived == sorted(n for tensor, n in numbers.items() if not tensor.endswith("num_batches_tracked"))
+    held = {tensor: n for tensor, n in numbers.items() if not tensor.endswith("num_batches_tracked")}
+    assert arrived == sorted(held.values())
+    back = to_tensors(source, variables)
+    assert {tensor: (value.shape, value.flat[0]) for tensor, value in back.items()} == {
+        tensor: (shapes[tensor], number) for tensor, number in held.items()
+    }
 
 
 def test_weights_for_another_variant_are_refused_by_the_names_that_it_lacks():
