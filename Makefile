@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PREPARE := .venv-prepare
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Two workers that each keep whole files, so that what a file trains or compiles once is shared by its tests.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
@@ -13,10 +14,10 @@ COVERAGE := --cov --cov-report=term
 quickstart: $(VENV)/.installed
 	$(BIN)/inception-jax train --config=experiments/quickstart/digits.py --workdir=runs/digits
 
-test: lint types imports
+test: lint types imports $(PREPARE)/.installed
 	$(PYTEST) $(COVERAGE)
 
-test-all: lint types imports
+test-all: lint types imports $(PREPARE)/.installed
 	$(PYTEST) $(COVERAGE) -m "slow or not slow"
 
 lint: $(VENV)/.installed-test
@@ -43,7 +44,7 @@ goldens-check: | $(BIN)/pip
 	.venv-peers/bin/python -m tests.goldens.make_parity --check
 
 clean:
-	rm -rf $(VENV) .venv-peers build *.egg-info .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PREPARE) .venv-peers build *.egg-info .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
 
 # pip is the last thing that `venv` makes: where it is missing, the environment is not whole.
 $(BIN)/pip:
@@ -58,4 +59,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
 	$(INSTALL) --editable '.[test]'
+	touch $@
+
+# TFDS prepares a data set with TensorFlow, which nothing else may meet: an environment of its own (a minute, 3 GB).
+$(PREPARE)/.installed: | $(BIN)/pip
+	test -x $(PREPARE)/bin/pip || $(PYTHON) -m venv $(PREPARE)
+	$(PREPARE)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt tensorflow==2.20.0 --editable '.[prepare]'
 	touch $@

@@ -12,6 +12,7 @@ import jax
 
 from inception_jax.cli.config_flags import add_config_argument
 from inception_jax.cli.counted import errors, for_a_person
+from inception_jax.cli.many_processes import add_job_arguments, join_job
 from inception_jax.cli.members import Member, compute_members, members_of_files
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.errors import UserError
@@ -73,10 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, default="table", help="how the result is printed")
     add_config_argument(parser, "where images come from; changes of fields go for every member")
+    add_job_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the table; every member answers once under every protocol."""
+    join_job(arguments)
     main = jax.process_index() == 0
     if arguments.predictions and main:
         files.require_new(arguments.predictions, (*files.FORMATS, ".npz"))

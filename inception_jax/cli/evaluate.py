@@ -10,6 +10,7 @@ import jax
 
 from inception_jax.cli.config_flags import add_config_argument
 from inception_jax.cli.counted import config_for, count, errors, for_a_person, images_for, protocol_of
+from inception_jax.cli.many_processes import add_job_arguments, join_job
 from inception_jax.cli.trained import add_trained_arguments, load_classifier
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.evaluation.predictions import Predictions
@@ -20,6 +21,7 @@ from inception_jax.reporting.tables import FORMATS, render
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this command."""
     add_trained_arguments(parser)
+    add_job_arguments(parser)
     add_config_argument(parser, "where images come from, if not as the run's own config says")
     parser.add_argument("--data", metavar="tfds:NAME|folder:PATH", help="the images; default: config.data.source")
     parser.add_argument("--split", help="the split, or a slice of one: test[:50%%]; default: config.data.eval_split")
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Counts every image of the split once, prints the result and writes the files asked for."""
+    join_job(arguments)
     written = _require_new_files(arguments)
     mesh = make_mesh()
     trained = load_classifier(arguments, mesh)

@@ -13,16 +13,17 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 import inception_jax
 from inception_jax.cli.counted import config_for, count, images_for, protocol_of
 from inception_jax.config import Config, ConfigError, flatten, view_scales
+from inception_jax.data.crops import views_of
 from inception_jax.data.records import Source
+from inception_jax.distributed.job import Job
 from inception_jax.errors import UserError
 from inception_jax.evaluation.ensemble import require_same_classes
-from inception_jax.evaluation.predictions import load_predictions
+from inception_jax.evaluation.predictions import load_about
 from inception_jax.new_file import new_file
 from inception_jax.training.trained import Trained, load_trained, load_weights
 
@@ -52,7 +53,7 @@ class Member:
     cells: dict[str, Cell]
 
 
-class _Job(NamedTuple):
+class _Wanted(NamedTuple):
     member: Member
     trained: Trained
     source: Source
@@ -71,7 +72,7 @@ def members_of_files(paths: Sequence[Path]) -> list[Member]:
     """
     found: dict[tuple[Any, ...], Member] = {}
     for path in paths:
-        _, about = load_predictions(path)
+        about = load_about(path)
         weights = about.get("run") or about.get("weights") or str(path)
         step = about.get("step")
         name = str(weights) if step is None else f"{weights}, step {step}"
@@ -116,7 +117,7 @@ def compute_members(
         if all(one.class_names for one in (every[0], other)) or len(names[0]) != len(names[1]):
             require_same_classes(str(every[0].path), names[0], str(other.path), names[1])
     chosen = _with_images(every, flags, chosen)
-    members, jobs = [], []
+    members, wanted = [], []
     for trained in every:
         member, digest = Member(_name(trained), trained.config.model.name, {}), _digest(trained.variables)
         for protocol in protocols:
@@ -127,14 +128,14 @@ def compute_members(
             about = {**trained.about(), "network": member.network, "data": config.data.source, "split": where}
             own = key(digest, config, where, source)
             path = folder / f"{_slug(trained)}-{protocol}-{own}.npz"
-            jobs.append(_Job(member, trained, source, config, protocol, {**about, "key": own}, path))
+            wanted.append(_Wanted(member, trained, source, config, protocol, {**about, "key": own}, path))
         members.append(member)
-    _require_same_images(jobs)
-    _compute(jobs, folder, mesh)
+    _require_same_images(wanted)
+    _compute(wanted, folder, mesh)
     return members
 
 
-def _compute(jobs: Sequence[_Job], folder: Path, mesh: Mesh) -> None:
+def _compute(wanted: Sequence[_Wanted], folder: Path, mesh: Mesh) -> None:
     main = jax.process_index() == 0
     if main:
         try:
@@ -142,21 +143,20 @@ def _compute(jobs: Sequence[_Job], folder: Path, mesh: Mesh) -> None:
         except OSError as error:
             raise UserError(f"{folder} cannot be made: {error.strerror}") from error
     # The first process decides for all: others may not see its files, and must not wait for one that computes.
-    missing = np.array([not job.path.exists() for job in jobs])
-    missing = np.asarray(multihost_utils.broadcast_one_to_all(missing)) if jax.process_count() > 1 else missing
-    for place, (job, compute) in enumerate(zip(jobs, missing, strict=True), 1):
+    with Job() as together:
+        missing = together.from_first("missing", [not one.path.exists() for one in wanted])
+    for place, (one, compute) in enumerate(zip(wanted, missing, strict=True), 1):
         if main:
-            state = "" if compute else f": {job.path} is there already"
-            print(f"{job.member.name}, protocol {job.protocol} ({place} of {len(jobs)}){state}", file=sys.stderr)
+            state = "" if compute else f": {one.path} is there already"
+            print(f"{one.member.name}, protocol {one.protocol} ({place} of {len(wanted)}){state}", file=sys.stderr)
         if compute:
-            counted = count(job.trained, job.source, job.config, mesh, predictions=True)
+            counted = count(one.trained, one.source, one.config, mesh, predictions=True)
             if counted.predictions:
-                about = {**job.about, **protocol_of(job.config, counted.views), **counted.result}
-                with new_file(job.path) as file:
+                about = {**one.about, **protocol_of(one.config, counted.views), **counted.result}
+                with new_file(one.path) as file:
                     counted.predictions.save(file, about)
-        if main:
-            _, about = load_predictions(job.path)
-            job.member.cells[job.protocol] = Cell(job.path, int(about["views"]))
+        views = views_of(one.config)
+        one.member.cells[one.protocol] = Cell(one.path, views.count if views else 1)
 
 
 def _load(path: Path, which: Literal["best", "newest"], mesh: Mesh) -> Trained:
@@ -186,11 +186,11 @@ def _with_images(
     return {**chosen, **images, **({"data.data_dir": first.data_dir} if first.data_dir else {})}
 
 
-def _require_same_images(jobs: Sequence[_Job]) -> None:
+def _require_same_images(wanted: Sequence[_Wanted]) -> None:
     """Said before the work rather than after it; the images themselves are compared when they are averaged."""
-    first = jobs[0]
-    for other in jobs[1:]:
-        mine, theirs = (f"{job.config.data.source} {job.about['split']}" for job in (first, other))
+    first = wanted[0]
+    for other in wanted[1:]:
+        mine, theirs = (f"{one.config.data.source} {one.about['split']}" for one in (first, other))
         if mine != theirs:
             raise ConfigError(
                 f"{first.member.name} would answer to {mine} and {other.member.name} to {theirs}: "

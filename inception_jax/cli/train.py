@@ -15,8 +15,8 @@ from pathlib import Path
 import jax
 
 from inception_jax.cli.config_flags import add_config_argument, load_config
+from inception_jax.cli.many_processes import add_job_arguments, join_job
 from inception_jax.distributed.job import PeerFailed, PeerLost
-from inception_jax.distributed.start import join
 from inception_jax.training.interruption import Interrupted
 from inception_jax.training.loop import NonFiniteLoss, train
 
@@ -29,19 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workdir", type=Path, required=True, help="the run directory; one that exists is continued, never overwritten"
     )
-    job = parser.add_argument_group(
-        "many processes", "Found without flags on TPU VMs, GKE, SLURM and Open MPI; see `inception-jax launch`."
-    )
-    job.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0, any free port")
-    job.add_argument("--processes", type=int, metavar="N", help="how many processes train together")
-    job.add_argument("--process-id", type=int, metavar="I", help="which of them this is, from 0")
+    add_job_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, prints the results and what to do next."""
     config = load_config(arguments.config_flags)
     workdir = arguments.workdir
-    join(arguments.coordinator, arguments.processes, arguments.process_id)
+    join_job(arguments)
     try:
         results = train(config, workdir)
     except Interrupted as stop:

@@ -175,6 +175,7 @@ def build(name: str, manual_dir: Path, data_dir: str, archives: list[Found]) -> 
         raise DataError("preparing a data set needs TensorFlow: pip install 'inception-jax[prepare]'")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its greetings
     import tensorflow_datasets
+    from tensorflow_datasets.core import splits
 
     directory = tfds.directory(data_dir)
     builder: Any = tensorflow_datasets.builder(name, data_dir=directory, file_format="array_record")
@@ -182,7 +183,6 @@ def build(name: str, manual_dir: Path, data_dir: str, archives: list[Found]) -> 
         return builder
     _require_space(Path(directory), sum(archive.path.stat().st_size for archive in archives))
     # TFDS shows its progress; the totals let it estimate the time that is left.
-    splits = tensorflow_datasets.core.splits
     expected = [
         splits.SplitInfo(
             name=archive.split,

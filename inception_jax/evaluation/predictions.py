@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -116,7 +117,7 @@ class Predictions:
         Its arrays are the attributes of this class (`valid` where there is one) and `about`, the JSON of what was
         evaluated and how. Files of the same split, image by image in the same order, can be averaged.
         """
-        arrays = {
+        arrays: dict[str, Any] = {
             "probabilities": self.probabilities,
             "labels": self.labels,
             "ranks": self.ranks,
@@ -124,7 +125,9 @@ class Predictions:
             "class_names": np.array(self.class_names),
             "about": np.array(json.dumps(about)),
         }
-        np.savez(file, **arrays, **({} if self.valid is None else {"valid": self.valid}))
+        if self.valid is not None:
+            arrays["valid"] = self.valid
+        np.savez(file, **arrays)
 
 
 class Collector:
@@ -176,15 +179,37 @@ class Collector:
         )
 
 
+def load_about(path: Path) -> dict[str, Any]:
+    """What was evaluated and how, without the predictions.
+
+    Raises:
+      DataError: there is no such file, or it is damaged.
+    """
+    with _arrays_of(path) as found:
+        return json.loads(str(found["about"]))
+
+
+@contextlib.contextmanager
+def _arrays_of(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """The arrays of a file, each read when it is asked for."""
+    try:
+        with np.load(path) as arrays:
+            yield arrays
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is damaged or no file of predictions: {error}") from error
+    except KeyError as error:
+        raise DataError(f"{path} is no file of predictions: {error.args[0]}") from error
+
+
 def load_predictions(path: Path) -> tuple[Predictions, dict[str, Any]]:
     """Reads a file of `Predictions.save`: the predictions, and what was evaluated and how.
 
     Raises:
       DataError: there is no such file, it is damaged, or its arrays do not fit each other.
     """
-    try:
-        with np.load(path) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
+    with _arrays_of(path) as found:
         about = json.loads(str(found["about"]))
         predictions = Predictions(
             images=found["images"],
@@ -194,12 +219,6 @@ def load_predictions(path: Path) -> tuple[Predictions, dict[str, Any]]:
             class_names=tuple(found["class_names"].tolist()),
             valid=found.get("valid"),
         )
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged or no file of predictions: {error}") from error
-    except KeyError as error:
-        raise DataError(f"{path} is no file of predictions: it has no array {error}") from error
     shape = (len(predictions.images), len(predictions.class_names))
     lengths = {len(predictions.labels), len(predictions.ranks), shape[0]}
     if predictions.probabilities.shape != shape or len(lengths) > 1:

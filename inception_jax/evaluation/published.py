@@ -62,5 +62,6 @@ def printed(networks: Sequence[str], crops: int) -> Printed | None:
     wanted = ", ".join(f"{count} {name}" for name, count in counts), crops
     for where, lines in _TABLES.items():
         if wanted in lines:
-            return Printed(*lines[wanted], where)
+            top1, top5 = lines[wanted]
+            return Printed(top1, top5, where)
     return None

@@ -178,7 +178,7 @@ def test_a_file_of_something_else_is_named(tmp_path):
     with pytest.raises(DataError, match=r"p\.npz is damaged or no file of predictions"):
         load_predictions(path)
     np.savez(path, features=np.zeros(3))
-    with pytest.raises(DataError, match=r"p\.npz is no file of predictions: it has no array 'about'"):
+    with pytest.raises(DataError, match=r"p\.npz is no file of predictions: about is not a file in"):
         load_predictions(path)
     broken = dataclasses.replace(collect(*draw(0, 4)), class_names=NAMES[:3])
     with path.open("wb") as file:

@@ -13,6 +13,7 @@ from inception_jax.cli.main import main
 from inception_jax.config import Config, Data, Evaluation
 from inception_jax.data.records import Record, Source
 from inception_jax.distributed.mesh import make_mesh, replicated
+from inception_jax.distributed.start import join
 from inception_jax.evaluation.evaluator import Evaluator
 from tests.fake_network import FakeNetwork
 
@@ -61,7 +62,7 @@ def counts() -> dict[str, dict]:
 
 def run(coordinator: str, processes: str, index: str, folder: str) -> None:
     """Prints the counts; then evaluates the run in `folder`, by which only the first process may write or print."""
-    jax.distributed.initialize(coordinator, int(processes), int(index))
+    join(coordinator, int(processes), int(index))
     print(json.dumps(counts()))
     models.create = lambda *_, **__: FakeNetwork()
     out = Path(folder)
