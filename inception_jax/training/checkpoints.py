@@ -123,6 +123,7 @@ class Checkpoints:
             "class_names": self._class_names,
             "structure": structure(state),
             "checksum": int(checksum(state)),
+            "variables": int(checksum(state.variables())),
         }
         meta["digest"] = _digest(meta, dict(data))
         with self._reported(f"checkpoint of step {step}"), _quiet_without_metrics():
@@ -193,11 +194,26 @@ class Checkpoints:
     def read(self, step: int, abstract: TrainState) -> Restored:
         """The checkpoint of `step`, verified; see `restore`."""
         restored = self._agreed(f"the checkpoint of step {step}", lambda: self._load(step, abstract))
-        if (found := int(checksum(restored.state))) != restored.meta["checksum"]:
-            raise ValueError(f"its checksum is {found:#010x} where {restored.meta['checksum']:#010x} was saved")
+        _require_checksum(restored.state, restored.meta["checksum"])
         return restored
 
-    def _load(self, step: int, abstract: TrainState) -> Restored:
+    def read_variables(self, step: int, abstract: TrainState) -> dict[str, Any]:
+        """`state.variables()` of the checkpoint of `step`, verified, without reading anything else of the state."""
+        meta, _ = self._description(step, abstract)
+        average = {"average": abstract.average} if abstract.average else None
+        part = average or {"params": abstract.params, "batch_stats": abstract.batch_stats}
+        read = ocp.PyTreeCheckpointHandler().restore(
+            self.path(step) / "state",
+            args=ocp.args.PyTreeRestore(
+                part, restore_args=ocp.checkpoint_utils.construct_restore_args(part), partial_restore=True
+            ),
+        )
+        variables = read["average"] if average else read
+        _require_checksum(variables, meta["variables"])
+        return variables
+
+    def _description(self, step: int, abstract: TrainState) -> tuple[dict[str, Any], dict[str, Any]]:
+        """`meta` and `data` of the checkpoint of `step`, which is of this config and of the structure of `abstract`."""
         # Not through the manager, which ends by waiting on the devices for processes that may have failed to read.
         path = self.path(step)
         meta, data = (ocp.JsonCheckpointHandler().restore(path / item) for item in ("meta", "data"))
@@ -206,7 +222,12 @@ class Checkpoints:
             raise ValueError("its description or its iterator's state is not as it was saved")
         require_same(meta["config"], flatten(self._config), self.path(step))
         _require_structure(meta["structure"], structure(abstract), self.path(step))
-        state = ocp.StandardCheckpointHandler().restore(path / "state", args=ocp.args.StandardRestore(abstract))
+        return meta, data
+
+    def _load(self, step: int, abstract: TrainState) -> Restored:
+        meta, data = self._description(step, abstract)
+        target = ocp.args.StandardRestore(abstract)
+        state = ocp.StandardCheckpointHandler().restore(self.path(step) / "state", args=target)
         return Restored(state, data, meta)
 
     def _agreed(self, what: str, load: Callable[[], Restored]) -> Restored:
@@ -295,6 +316,11 @@ def _require_structure(saved: Mapping[str, str], wanted: Mapping[str, str], path
                 f"{path} was made by another version of the network or optimizer: {name} is {saved.get(name)} "
                 f"in the checkpoint and {wanted.get(name)} in the code; use that version or another workdir"
             )
+
+
+def _require_checksum(tree: Any, saved: int) -> None:
+    if (found := int(checksum(tree))) != saved:
+        raise ValueError(f"its checksum is {found:#010x} where {saved:#010x} was saved")
 
 
 @jax.jit

@@ -2,11 +2,13 @@
 
 import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from inception_jax.distributed.launch.local import free_port, job_flags
 
 ROOT = Path(__file__).parents[2]
 # 1438 training images: 45 updates an epoch.
@@ -25,12 +27,6 @@ CONFIG = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 class Process:
     """One process of a job."""
 
@@ -44,18 +40,18 @@ class Process:
 def start(workdir: Path, processes: int, devices: int, changes: list[dict] | None = None) -> list[Process]:
     """Starts `inception-jax train` on `devices` virtual devices in each of `processes`.
 
-    `changes`, one an process, are config fields; `stall` is a step whose batch never comes, `fail` one whose batch
-    raises DataError.
+    `changes`, one a process, are config fields. Faults beside them: `stall` is a step whose batch never comes, `fail`
+    one whose batch raises DataError; `die_in` kills the process in the middle of its first "save" or "restore".
     """
     port = free_port()
     started = []
     for index in range(processes):
         changed = CONFIG | (changes[index] if changes else {})
-        special = {name: changed.pop(name, None) for name in ("stall", "fail")}
+        special = {name: changed.pop(name, None) for name in ("stall", "fail", "die_in")}
         arguments = ["train", "--config=experiments/quickstart/digits.py", f"--workdir={workdir}"]
         arguments += [f"--config.{name}={value}" for name, value in changed.items()]
         if processes > 1:
-            arguments += [f"--coordinator=127.0.0.1:{port}", f"--processes={processes}", f"--process-id={index}"]
+            arguments += job_flags(port, processes, index)
         log = workdir.parent / f"{workdir.name}-{index}-of-{processes}-{time.monotonic_ns()}.log"
         environment = os.environ | {
             "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
@@ -84,6 +80,8 @@ def logs(job: list[Process]) -> str:
 
 
 def _member(special: dict, arguments: list[str]) -> int:
+    import orbax.checkpoint as ocp
+
     from inception_jax import models
     from inception_jax.cli.main import main
     from inception_jax.data.pipeline import TrainIterator
@@ -102,6 +100,10 @@ def _member(special: dict, arguments: list[str]) -> int:
         return following(batches)
 
     TrainIterator.__next__ = disturbed
+    if special["die_in"] == "save":  # the arrays are on their way, what describes them is not
+        ocp.JsonCheckpointHandler.async_save = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    if special["die_in"] == "restore":
+        ocp.StandardCheckpointHandler.restore = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
     return main(arguments)
 
 

@@ -138,6 +138,27 @@ def test_a_killed_process_ends_the_job_and_the_next_start_is_bitwise(begin, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("where", ["save", "restore"])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_process_killed_in_the_middle_of_a_checkpoint_changes_nothing(begin, tmp_path, where, processes):
+    changes = [{"mesh.wait_limit": 10}] * processes
+    finished(begin(tmp_path / "whole", processes, 1, changes))
+    workdir = tmp_path / "run"
+    if where == "restore":
+        job = begin(workdir, processes, 1, changes)
+        wait_for(workdir, 8, job)
+        for process in job:
+            process.running.send_signal(signal.SIGTERM)
+        assert codes(job) == [128 + signal.SIGTERM] * processes, logs(job)
+    job = begin(workdir, processes, 1, [*changes[1:], changes[0] | {"die_in": where}])
+    found = codes(job)
+    assert found[-1] == -signal.SIGKILL, logs(job)
+    assert 0 not in found, logs(job)
+    finished(begin(workdir, processes, 1, changes))
+    assert_same_run(workdir, tmp_path / "whole")
+
+
+@pytest.mark.slow
 def test_all_are_told_and_other_numbers_of_processes_and_devices_go_on(begin, unbroken, tmp_path):
     workdir = tmp_path / "run"
     for processes, devices, until in [(4, 1, 4), (2, 4, 8), (1, 2, 12)]:

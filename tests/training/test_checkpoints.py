@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inception_jax.config import Average, Checkpoint, Config, Data, Optimizer
+from inception_jax.config import Average, Checkpoint, Config, Data, Mesh, Optimizer
 from inception_jax.distributed.mesh import make_mesh, replicated
 from inception_jax.training.checkpoints import CheckpointError, Checkpoints, checksum
 from inception_jax.training.optimizers import make_optimizer
@@ -32,6 +32,7 @@ CONFIG = Config(
     optimizer=Optimizer(name="rmsprop"),
     average=Average(decay=0.9),
     checkpoint=Checkpoint(keep_last=2, keep_best=1),
+    mesh=Mesh(smallest_shard=64),
 )
 NAMES = tuple("abcdefghij")
 # Where orbax finds a file damaged it leaves the reads of the others behind, which asyncio complains of.
@@ -39,19 +40,19 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 
 @functools.cache
-def abstract(devices=1, network=None):
-    mesh, schedule = make_mesh(jax.devices()[:devices]), make_schedule(CONFIG, 1000)
+def abstract(devices=1, model=1, network=None):
+    mesh, schedule = make_mesh(jax.devices()[:devices], model=model), make_schedule(CONFIG, 1000)
     return abstract_state(network or FakeNetwork(), CONFIG, make_optimizer(CONFIG.optimizer, schedule), mesh)
 
 
-def state_at(step, devices=1):
+def state_at(step, devices=1, model=1):
     """A state whose every array tells the step, of bits that look random."""
     rng = np.random.default_rng(step)
 
     def fill(x):
         return rng.normal(size=x.shape).astype(x.dtype) if x.dtype == jnp.float32 else np.full(x.shape, step, x.dtype)
 
-    filled = jax.tree.map(lambda x: jax.device_put(fill(x), x.sharding), abstract(devices))
+    filled = jax.tree.map(lambda x: jax.device_put(fill(x), x.sharding), abstract(devices, model))
     return filled.replace(step=jax.device_put(np.int32(step), filled.step.sharding))
 
 
@@ -75,7 +76,7 @@ def saved(three, tmp_path):
 def restore(workdir, config=CONFIG, devices=1, network=None):
     checkpoints = Checkpoints(workdir, config, NAMES)
     try:
-        return checkpoints.restore(abstract(devices, network))
+        return checkpoints.restore(abstract(devices, network=network))
     finally:
         checkpoints.close()
 
@@ -99,6 +100,37 @@ def test_any_number_of_devices_restores(tmp_path, saving, restoring):
     assert restored
     assert_is_step(restored, 5)
     assert {len(x.sharding.device_set) for x in jax.tree.leaves(restored.state)} == {restoring}
+
+
+@pytest.mark.parametrize(
+    ("saving", "restoring"), [((8, 8), (1, 1)), ((1, 1), (8, 8)), ((8, 2), (4, 4)), ((8, 4), (8, 1))]
+)
+def test_any_mesh_restores_everything_or_variables_alone(tmp_path, saving, restoring):
+    checkpoints = Checkpoints(tmp_path, CONFIG, NAMES)
+    checkpoints.save(state_at(5, *saving), {"iterator": {"next": 5}})
+    checkpoints.close()
+    checkpoints = Checkpoints(tmp_path, CONFIG, NAMES, read_only=True)
+    target, wanted = abstract(*restoring), state_at(5, *restoring)
+    for found, expected in [
+        (checkpoints.read(5, target).state, wanted),
+        (checkpoints.read_variables(5, target), wanted.variables()),
+    ]:
+        jax.tree.map(np.testing.assert_array_equal, jax.device_get(found), jax.device_get(expected))
+        assert jax.tree.map(lambda x: x.sharding, found) == jax.tree.map(lambda x: x.sharding, expected)
+    split = [x for x in jax.tree.leaves(target) if not x.sharding.is_fully_replicated]
+    assert bool(split) == (restoring[1] > 1)
+    checkpoints.close()
+
+
+def test_variables_alone_are_verified_and_need_nothing_of_the_optimizer(saved):
+    checkpoints = Checkpoints(saved, CONFIG, NAMES, read_only=True)
+    found = checkpoints.read_variables(3, abstract())
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(found), jax.device_get(state_at(3).average))
+    target = largest(saved / "checkpoints" / "3" / "state")
+    flip_bit(target)
+    with pytest.raises(Exception, match=r"."):
+        checkpoints.read_variables(3, abstract())
+    checkpoints.close()
 
 
 def test_no_checkpoint_is_none(tmp_path):
