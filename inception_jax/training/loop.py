@@ -24,6 +24,7 @@ from inception_jax.reporting.curves import plot_run
 from inception_jax.reporting.progress import Progress
 from inception_jax.reporting.writers import METRICS_FILE, MetricWriter, read_metrics
 from inception_jax.training import run_directory
+from inception_jax.training.ahead_of_time import lower_train_step
 from inception_jax.training.checkpoints import Checkpoints
 from inception_jax.training.experiment import Experiment, build_experiment
 from inception_jax.training.facts import facts
@@ -31,7 +32,6 @@ from inception_jax.training.interruption import Interrupted, Interruption, StopR
 from inception_jax.training.lock import locked
 from inception_jax.training.schedules import in_steps
 from inception_jax.training.state import Metrics, abstract_state, init_state
-from inception_jax.training.step import abstract_batch, jit_train_step, make_train_step
 
 _MAX_IN_FLIGHT = 2
 
@@ -87,8 +87,7 @@ def train(
         else:
             stream = stack.enter_context(Path(os.devnull).open("w"))
         interruption = stack.enter_context(Interruption())
-        checkpoints = Checkpoints(workdir, config, experiment.train_source.class_names, job=job)
-        stack.callback(checkpoints.close)
+        checkpoints = stack.enter_context(Checkpoints(workdir, config, experiment.train_source.class_names, job=job))
         results = _Run(experiment, workdir, job, checkpoints, interruption, stream, stack).finish()
         if job.first:
             run_directory.write_json(workdir / "results.json", results)
@@ -127,17 +126,8 @@ class _Run:
         if restored:
             print(f"resuming after step {self.step} from {checkpoints.path(self.step)}", file=stream or sys.stderr)
         self.evaluator = Evaluator(network, experiment.eval_source, config, mesh)
-        train_step = make_train_step(
-            network,
-            config,
-            optimizer=optimizer,
-            schedule=experiment.schedule,
-            unroll=mesh.devices.flat[0].platform == "cpu",
-            mesh=mesh,
-        )
         # Compiled here, so that no rate counts it, and a batch of another shape fails instead of compiling again.
-        jitted = jit_train_step(train_step, mesh, abstract)
-        self.train_step = jitted.lower(abstract, abstract_batch(config, mesh)).compile()
+        self.train_step = lower_train_step(network, config, optimizer, experiment.schedule, mesh).compile()
         self.no_metrics = jax.jit(Metrics.zeros, out_shardings=replicated(mesh))
         with run_directory.writing(workdir):
             writer = MetricWriter(workdir, resume_step=self.step, active=job.first)
