@@ -3,102 +3,80 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from inception_jax.cli.trained import add_trained_arguments, load
-from inception_jax.config import Config
-from inception_jax.data.crops import TooLong
-from inception_jax.data.decode import DecodeError, decode
-from inception_jax.data.eval_resize import evaluation_image
-from inception_jax.data.folder import SUFFIXES
-from inception_jax.data.photometric import normalise
-from inception_jax.data.records import DataError
+from inception_jax.cli.numbers import positive
+from inception_jax.cli.trained import add_trained_arguments, load_classifier
+from inception_jax.config import Evaluation
+from inception_jax.data.files import find_images, source_of
 from inception_jax.distributed.mesh import make_mesh
+from inception_jax.evaluation.evaluator import Answers, Evaluator
+from inception_jax.reporting.progress import EvaluationProgress
 from inception_jax.reporting.tables import FORMATS, render
+from inception_jax.training.trained import Trained
+
+_COLUMNS = ["image", "rank", "class", "probability"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this command."""
     add_trained_arguments(parser)
-    parser.add_argument("images", nargs="+", type=Path, help="image files, or folders of them")
-    parser.add_argument("--top", type=_positive, default=5, help="classes listed for each image; default: 5")
-    parser.add_argument("--batch-size", type=_positive, default=32, help="images computed together; default: 32")
-    parser.add_argument("--format", choices=FORMATS, default="table", help="how the result is printed")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="files, folders, or patterns in quotes such as 'photos/*.jpg'"
+    )
+    parser.add_argument("--top", type=positive, default=5, help="classes listed for each image; default: 5")
+    parser.add_argument(
+        "--crops",
+        choices=("1", "10", "12", "144"),
+        default="1",
+        help="views of each image, whose probabilities are averaged; default: 1, the weights' own preprocessing",
+    )
+    parser.add_argument("--batch-size", type=positive, default=32, help="views computed together; default: 32")
+    printed = parser.add_mutually_exclusive_group()
+    printed.add_argument("--format", choices=FORMATS, default="table", help="how the result is printed")
+    printed.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format=json")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the likeliest classes of every image; images that cannot be read are named, and the code is 2."""
-    paths = [path for given in arguments.images for path in _image_files(given)]
-    trained = load(arguments, make_mesh(jax.devices()[:1]))
-    data = trained.config.data
+    found = find_images(arguments.images)
+    mesh = make_mesh()
+    trained = load_classifier(arguments, mesh)
+    classes = trained.network.num_classes
+    source = source_of(found, tuple(trained.name_of(label) for label in range(classes)))
+    protocol = "single" if arguments.crops == "1" else arguments.crops
+    evaluation = Evaluation(protocol=protocol, batch_size=arguments.batch_size)
+    config = dataclasses.replace(trained.config, evaluation=evaluation)
+    evaluator = Evaluator(trained.network, source, config, mesh, answers=True)
+    rows: list[dict[str, Any]] = []
+    unreadable = 0
+    with EvaluationProgress(len(source), views=evaluator.views) as progress:
 
-    @jax.jit
-    def probabilities(images: jax.Array) -> jax.Array:
-        output: Any = trained.network.apply(trained.variables, normalise(images, data.mean, data.std))
-        return jax.nn.softmax(output.logits)
+        def batch_done(images: int, answers: Answers | None) -> None:
+            nonlocal unreadable
+            progress.update(images)
+            assert answers
+            for position, label, own in zip(answers.positions, answers.labels, answers.probabilities, strict=True):
+                if label < 0:
+                    unreadable += 1
+                else:
+                    rows.extend(_rows(str(found[position].path), own, arguments.top, trained))
 
-    rows, unreadable = [], 0
-    size = data.image_size
-    for start in range(0, len(paths), arguments.batch_size):
-        read: list[Path] = []
-        pixels: list[np.ndarray] = []
-        for path in paths[start : start + arguments.batch_size]:
-            try:
-                pixels.append(read_image(path, trained.config))
-                read.append(path)
-            except (DecodeError, TooLong) as error:
-                print(f"inception-jax predict: {path}: {error}", file=sys.stderr)
-                unreadable += 1
-        if not pixels:
-            continue
-        padded = np.zeros((min(arguments.batch_size, len(paths)), size, size, 3), np.uint8)
-        padded[: len(pixels)] = pixels
-        for path, row in zip(read, np.asarray(probabilities(jnp.asarray(padded))), strict=False):
-            for rank, label in enumerate(np.argsort(-row, kind="stable")[: arguments.top]):
-                rows.append(
-                    {
-                        "image": str(path),
-                        "rank": rank + 1,
-                        "class": trained.class_names[label],
-                        "probability": float(row[label]),
-                    }
-                )
-    print(render(rows, ["image", "rank", "class", "probability"], arguments.format))
+        evaluator(trained.variables, on_batch_done=batch_done)
+        progress.finish()
+    print(render(rows, _COLUMNS, arguments.format))
+    if unreadable:
+        print(f"inception-jax predict: {unreadable} of {len(found)} images could not be read", file=sys.stderr)
     return 2 if unreadable else 0
 
 
-def read_image(path: Path, config: Config) -> np.ndarray:
-    """The image as the run's evaluation sees it, uint8 [size, size, 3].
-
-    Raises:
-      DecodeError: not a readable image.
-      TooLong: so narrow an image that resizing it would fill the memory.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DecodeError(f"cannot be read: {error.strerror}") from error
-    return evaluation_image(decode(data), config.data)
-
-
-def _image_files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not found:
-        raise DataError(f"{path} holds no image ({', '.join(sorted(SUFFIXES))})")
-    yield from found
-
-
-def _positive(text: str) -> int:
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"a number above 0, not {text!r}")
+def _rows(image: str, probabilities: np.ndarray, top: int, trained: Trained) -> list[dict[str, Any]]:
+    likeliest = np.argsort(-probabilities, kind="stable")[:top].tolist()
+    return [
+        {"image": image, "rank": place, "class": trained.name_of(label), "probability": float(probabilities[label])}
+        for place, label in enumerate(likeliest, 1)
+    ]

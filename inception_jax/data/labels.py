@@ -36,11 +36,15 @@ def relabelled(source: Source, class_names: tuple[str, ...], count: int) -> Sour
             f"{', ...' if count > 5 else ''}"
         )
 
+    def label_of(record: Record, theirs: int) -> int:
+        if not 0 <= theirs < len(names):
+            raise DataError(f"{record.name}: label {theirs} is outside of the {len(names)} classes")
+        return labels[names[theirs]]
+
     def read(index: int) -> Record:
         record = source.read(index)
-        if not 0 <= record.label < len(names):
-            raise DataError(f"{record.name}: label {record.label} is outside of the {len(names)} classes")
-        return record._replace(label=labels[names[record.label]])
+        valid = record.valid and tuple(label_of(record, theirs) for theirs in record.valid)
+        return record._replace(label=label_of(record, record.label), valid=valid)
 
     return dataclasses.replace(source, class_names=class_names, read=read)
 

@@ -12,7 +12,7 @@ import optax
 from jax.sharding import Mesh
 
 from inception_jax import models
-from inception_jax.config import Config, ConfigError, Model, resolve
+from inception_jax.config import Config, ConfigError, Model, fingerprint, resolve
 from inception_jax.distributed.mesh import make_mesh, replicated
 from inception_jax.training.checkpoints import Checkpoints
 from inception_jax.training.experiment import build_network
@@ -22,7 +22,7 @@ from inception_jax.training.state import abstract_state
 from inception_jax.weights import checkpoint
 from inception_jax.weights.checkpoint import BadCheckpoint, Meta
 from inception_jax.weights.classes import without_first_classes
-from inception_jax.weights.preprocessing import as_data_fields
+from inception_jax.weights.preprocessing import as_data_fields, of_data
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Trained:
       path: the run directory or the weights file.
       step: of the run; None for a weights file.
       meta: what a weights file says of itself; None for a run.
+      sha256: of a weights file.
     """
 
     config: Config
@@ -46,12 +47,20 @@ class Trained:
     path: Path
     step: int | None = None
     meta: Meta | None = None
+    sha256: str = ""
 
     def about(self) -> dict[str, Any]:
         """Which weights these are, for a row of results: `run` and `step`, or `weights` and `source`."""
         if self.meta is None:
             return {"run": str(self.path), "step": self.step}
         return {"weights": str(self.path), "source": self.meta.source or None}
+
+    def identity(self) -> dict[str, Any]:
+        """What tells these weights and what they see from all others, JSON-ready."""
+        model, pixels = self.config.model, dataclasses.asdict(of_data(self.config.data))
+        network = {"network": model.name, "variant": model.variant or next(iter(models.variants(model.name)))}
+        which = {"sha256": self.sha256} if self.meta else {"fingerprint": fingerprint(self.config)}
+        return {**self.about(), **which, **network, "preprocessing": pixels}
 
     def name_of(self, label: int) -> str:
         """The name of a class, or its number if the names are unknown."""
@@ -84,10 +93,11 @@ def load_trained(workdir: Path, which: Literal["best", "newest"] | int = "best",
         network = build_network(config, len(class_names))
         # The schedule's values matter to no shape, and depend on the training images, which are not needed here.
         optimizer = make_optimizer(config.optimizer, optax.constant_schedule(0.0))
-        restored = checkpoints.read(step, abstract_state(network, config, optimizer, mesh or make_mesh()))
+        abstract = abstract_state(network, config, optimizer, mesh or make_mesh())
+        variables = checkpoints.read_variables(step, abstract)
     finally:
         checkpoints.close()
-    return Trained(config, network, restored.state.variables(), class_names, workdir, step)
+    return Trained(config, network, variables, class_names, workdir, step)
 
 
 def load_weights(path: Path, mesh: Mesh | None = None) -> Trained:
@@ -119,7 +129,9 @@ def load_weights(path: Path, mesh: Mesh | None = None) -> Trained:
         network = network.clone(num_classes=meta.num_classes - offset)
         variables = without_first_classes(variables, offset)
     on_devices = jax.device_put(variables, replicated(mesh or make_mesh()))
-    return Trained(config, network, on_devices, meta.class_names[offset:], path, meta=meta)
+    return Trained(
+        config, network, on_devices, meta.class_names[offset:], path, meta=meta, sha256=checkpoint.sha256_of(path)
+    )
 
 
 def config_of(meta: Meta) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from inception_jax import models
 from inception_jax.data import imagenet
 from inception_jax.errors import UserError
 from inception_jax.weights.catalogue import CATALOGUE, Published
-from inception_jax.weights.checkpoint import Meta, abstract_of
+from inception_jax.weights.checkpoint import Meta, abstract_of, sha256_of
 from inception_jax.weights.classes import without_first_classes
 from inception_jax.weights.mapping import layers, to_variables
 from inception_jax.weights.readers import FORMATS, Contents, read
@@ -72,7 +71,7 @@ def convert(path: Path, name: str = "", num_classes: int | None = None) -> tuple
         source=name,
         source_file=contents.path.name,
         source_format=contents.format,
-        source_sha256=_sha256(contents.path),
+        source_sha256=sha256_of(contents.path),
         licence=published.licence,
         accuracy=published.accuracy or (),
     )
@@ -167,8 +166,3 @@ def _refuse_second_scaling(path: Path, tensors: Mapping[str, np.ndarray]) -> Non
         for suffix, neutral in (("/bn_scale_0", 1), ("/bn_bias_0", 0)):
             if name.endswith(suffix) and not (value == neutral).all():
                 raise UnknownWeights(f"{path}: {name} should be {neutral} throughout, as in the model zoo's graphs")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

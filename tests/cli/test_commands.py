@@ -179,18 +179,18 @@ def test_predictions_are_the_networks_own(workdir, pictures, capsys):
         np.testing.assert_allclose(probabilities, -np.sort(-expected), rtol=1e-4, err_msg=str(path))
 
 
-def test_an_image_that_cannot_be_read_is_named_and_the_others_are_classified(workdir, pictures, capsys):
+def test_an_image_that_cannot_be_read_is_named_and_the_others_are_classified(workdir, pictures, capsys, caplog):
     folder, _ = pictures
     files = [folder / name for name in ("corrupt.png", "missing.png", "single.png", "single.png")]
-    message = ["predict", "--workdir", str(workdir), "--top=1", "--format=csv", *map(str, files)]
-    assert main(message) == 2
+    assert main(["predict", "--workdir", str(workdir), "--top=1", "--format=csv", *map(str, files)]) == 2
     captured = capsys.readouterr()
     rows = list(csv.DictReader(io.StringIO(captured.out)))
     assert [row["image"] for row in rows] == [str(folder / "single.png")] * 2
-    errors = captured.err.splitlines()
+    assert captured.err.splitlines()[-1] == "inception-jax predict: 2 of 4 images could not be read"
+    errors = [record.getMessage() for record in caplog.records]
     assert len(errors) == 2
-    assert errors[0].startswith(f"inception-jax predict: {folder / 'corrupt.png'}: ")
-    assert errors[1] == f"inception-jax predict: {folder / 'missing.png'}: cannot be read: No such file or directory"
+    assert errors[0].startswith(f"{folder / 'corrupt.png'}: damaged")
+    assert errors[1] == f"{folder / 'missing.png'}: cannot be read: No such file or directory"
 
 
 def test_a_folder_without_images_is_named(workdir, tmp_path, capsys):

@@ -14,7 +14,7 @@ from inception_jax.cli.main import main
 from inception_jax.data import imagenet
 from inception_jax.training.trained import load_trained, load_weights
 from inception_jax.weights.checkpoint import BadCheckpoint, Meta, save_checkpoint, sidecar_of
-from inception_jax.weights.preprocessing import Preprocessing
+from inception_jax.weights.preprocessing import of_data
 from tests.fake_network import FakeNetwork
 
 QUICKSTART = Path(__file__).parents[2] / "experiments/quickstart/digits.py"
@@ -45,8 +45,7 @@ def variables(workdir):
 @pytest.fixture(scope="module")
 def meta(workdir):
     """What a converted file of the run would say."""
-    data = load_trained(workdir).config.data
-    pixels = Preprocessing(data.image_size, crop=data.eval_crop, interpolation=data.interpolation)
+    pixels = of_data(load_trained(workdir).config.data)
     return Meta("googlenet", "slim", 10, False, pixels, class_names=DIGITS, source="slim/inception_v1")
 
 
@@ -115,7 +114,7 @@ def test_a_file_predicts_as_the_run_it_came_from(workdir, weights, with_backgrou
 def test_the_preprocessing_is_the_files_own_whatever_the_experiment_says(weights, capsys, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "inception_jax.cli.evaluate.Evaluator", lambda network, source, config, *_, **__: seen.append(config) or 1 / 0
+        "inception_jax.cli.counted.Evaluator", lambda network, source, config, *_, **__: seen.append(config) or 1 / 0
     )
     with pytest.raises(ZeroDivisionError):
         main(["evaluate", f"--weights={weights}", f"--config={QUICKSTART}", "--config.data.image_size=64"])
