@@ -119,7 +119,7 @@ def _check_combinations(config: Config) -> None:
         )
     if not config.steps and not config.epochs:
         raise ConfigError("config.epochs and config.steps are both 0: one of them must give the length of training")
-    if config.data.crop == "inception" and config.data.area[0] <= 0:
+    if config.data.crop in ("inception", "slim") and config.data.area[0] <= 0:
         raise ConfigError(f"config.data.area must start above 0, got {config.data.area}")
     if 0 < config.data.eval_side < config.data.image_size:
         raise ConfigError(

@@ -17,7 +17,10 @@ class Data:
     eval_split: str = value("validation", "the split that is watched while training")
     image_size: int = number(224, 1, 4096, "height and width fed to the network, in pixels")
     crop: str = choice(
-        "inception", ("inception", "shift", "none"), "training crop: random area and aspect; random shift; whole image"
+        "inception",
+        ("inception", "slim", "shift", "none"),
+        "training crop: random area and aspect, drawn as the paper and torchvision do or as TF-slim; random shift; "
+        "whole image",
     )
     area: tuple[float, float] = number((0.08, 1.0), 0.0, 1.0, "range of the crop's area, as a share of the image")
     aspect: tuple[float, float] = number((3 / 4, 4 / 3), 0.01, 100.0, "range of the crop's width / height")

@@ -1,6 +1,6 @@
-"""Encoded images to upright uint8 RGB.
+"""Encoded images to upright uint8 RGB, no more of them than is needed.
 
-JPEG goes through libjpeg-turbo (simplejpeg), which can decode at n/8 of the size from fewer DCT
+JPEG goes through libjpeg-turbo (simplejpeg), which can decode at a smaller scale from fewer DCT
 coefficients; every other format and colour space goes through Pillow.
 """
 
@@ -14,6 +14,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from inception_jax.data import jpeg
+from inception_jax.data.box import Box
 from inception_jax.errors import UserError
 
 MAX_PIXELS = 2**26
@@ -24,6 +26,8 @@ Image.init()
 
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 _ORIENTATION = 0x0112
+# Of the scales n/8 these have a fast inverse DCT; at the others decoding takes longer than at full size.
+_EIGHTHS = (1, 2, 4, 8)
 # What Pillow's parsers raise on damaged files (warnings: where the user has made them errors).
 _PILLOW_ERRORS = (
     OSError,
@@ -64,8 +68,8 @@ def decode(data: bytes, min_height: int = 0, min_width: int = 0) -> np.ndarray:
 
     Args:
       data: a JPEG, PNG, BMP, GIF (its first frame) or WebP file.
-      min_height: with `min_width`, a JPEG may be decoded at a smaller scale that still reaches both, in
-        pixels of the upright image. 0: the full size.
+      min_height: with `min_width`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if that still reaches
+        both, in pixels of the upright image. 0: the full size.
       min_width: see `min_height`.
 
     Returns:
@@ -75,10 +79,51 @@ def decode(data: bytes, min_height: int = 0, min_width: int = 0) -> np.ndarray:
       DecodeError: not an image, truncated or damaged, or of more than `MAX_PIXELS`.
     """
     orientation = _orientation(data)
-    if orientation >= 5:
-        min_height, min_width = min_width, min_height
-    pixels = _decode_jpeg(data, min_height, min_width) if _jpeg_header(data) else _decode_any(data)
-    return _turn(pixels, orientation)
+    pixels = None
+    if header := _jpeg_header(data):
+        if orientation >= 5:
+            min_height, min_width = min_width, min_height
+        height, width = header
+        reaching = (n for n in _EIGHTHS if _scaled(height, n) >= min_height and _scaled(width, n) >= min_width)
+        eighths = next(reaching, 8) if min_height or min_width else 8
+        pixels = _decode_jpeg(data, *header, eighths)
+    return _turn(_decode_any(data) if pixels is None else pixels, orientation)
+
+
+def decode_part(data: bytes, box: Box, target: int) -> np.ndarray:
+    """Decodes a part of an image, turned upright as `decode` does.
+
+    The pixels are exactly those of the whole image. A JPEG whose rows are coded one after the other, as nearly all
+    are, is not decoded below the box, so damage there goes unnoticed; a file that ends too soon is always noticed.
+
+    Args:
+      data: see `decode`.
+      box: in pixels of the upright image at full size.
+      target: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if the box still has `target` rows and columns.
+
+    Returns:
+      uint8 [H, W, 3]: the box, or at a smaller scale the pixels closest to it.
+
+    Raises:
+      DecodeError: see `decode`.
+    """
+    orientation = _orientation(data)
+    if header := _jpeg_header(data):
+        height, width = header
+        stored = _stored(box, header, orientation)
+        eighths = next((n for n in _EIGHTHS if min(stored.height, stored.width) * n >= 8 * target), 8)
+        part = stored.scaled(header, (_scaled(height, eighths), _scaled(width, eighths)))
+        rows = data
+        if frame := jpeg.frame(data):
+            rows, height = jpeg.shortened(data, frame, -(-8 * (part.top + part.height) // eighths))
+        pixels = _decode_jpeg(rows, height, width, eighths, shortened=height < header[0])
+        if pixels is not None:
+            return _turn(part.cut(pixels), orientation)
+    return box.cut(_turn(_decode_any(data), orientation))
+
+
+def _scaled(length: int, eighths: int) -> int:
+    return -(-length * eighths // 8)
 
 
 def _jpeg_header(data: bytes) -> tuple[int, int] | None:
@@ -93,13 +138,18 @@ def _jpeg_header(data: bytes) -> tuple[int, int] | None:
     return (int(height), int(width)) if colour_space in ("YCbCr", "RGB", "Gray") else None
 
 
-def _decode_jpeg(data: bytes, min_height: int, min_width: int) -> np.ndarray:
+def _decode_jpeg(data: bytes, height: int, width: int, eighths: int, *, shortened: bool = False) -> np.ndarray | None:
+    """Pixels as they are stored; None after a harmless complaint, which may hide another."""
+    pixels = np.empty((_scaled(height, eighths), _scaled(width, eighths), 3), np.uint8)
     try:
-        return simplejpeg.decode_jpeg(data, min_height=min_height, min_width=min_width)
+        simplejpeg.decode_jpeg(data, min_height=pixels.shape[0], min_width=pixels.shape[1], buffer=pixels)
     except ValueError as error:
+        if shortened and "extraneous bytes" in str(error):  # the first complaint, so all rows are there
+            return pixels
         if any(complaint in str(error) for complaint in _HARMLESS):
-            return _decode_any(data)
+            return None
         raise DecodeError(f"damaged or truncated JPEG: {error}") from error
+    return pixels
 
 
 def _decode_any(data: bytes) -> np.ndarray:
@@ -144,6 +194,17 @@ def _orientation(data: bytes) -> int:
     except _PILLOW_ERRORS:
         return 1  # a damaged EXIF block says nothing about the pixels, which are judged when decoded
     return orientation if orientation in range(1, 9) else 1
+
+
+def _stored(box: Box, stored_size: tuple[int, int], orientation: int) -> Box:
+    """A box of the upright image in the image as it is stored, which `_turn` turns upright."""
+    height, width = stored_size[::-1] if orientation >= 5 else stored_size
+    top, left = box.top, box.left
+    if orientation in (2, 3, 6, 7):
+        left = width - left - box.width
+    if orientation in (3, 4, 7, 8):
+        top = height - top - box.height
+    return Box(left, top, box.width, box.height) if orientation >= 5 else Box(top, left, box.height, box.width)
 
 
 def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:

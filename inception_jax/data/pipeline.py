@@ -21,6 +21,7 @@ from inception_jax.config import Config, ConfigError, Data
 from inception_jax.data import crops, decode
 from inception_jax.data.eval_resize import evaluation_image
 from inception_jax.data.records import DataError, Record, Source
+from inception_jax.data.training_crop import training_image
 
 _log = logging.getLogger(__name__)
 _SHUFFLE = 1  # keeps the seed of the order apart from those of records
@@ -156,7 +157,7 @@ class _TrainLoader:
             try:
                 record = self._source[which % len(self._source)]
                 name = f"{record.name}: "
-                pixels = _train_pixels(record.image, self._config.data, np.random.default_rng(seeds))
+                pixels = training_image(record.image, self._config.data, np.random.default_rng(seeds))
             except decode.DecodeError as error:
                 what = f"{name}{error}"
                 first = first or what.partition(": ")[0]
@@ -225,20 +226,6 @@ class _EvalLoader:
 
 def _seeds(config: Config, epoch: int, index: int) -> np.random.SeedSequence:
     return np.random.SeedSequence((config.seed, epoch, index))
-
-
-def _train_pixels(image: bytes | np.ndarray, data: Data, rng: np.random.Generator) -> np.ndarray:
-    interpolation = crops.pick_interpolation(data.interpolation, rng)
-    target = data.image_size
-    if data.crop == "inception":
-        height, width = image.shape[:2] if isinstance(image, np.ndarray) else decode.size(image)
-        box = crops.random_box(height, width, rng, data.area, data.aspect)
-        # The smallest scale at which the box itself still covers the target.
-        pixels = _pixels(image, math.ceil(height * target / box.height), math.ceil(width * target / box.width))
-        part = box.scaled((height, width), pixels.shape[:2]).cut(pixels)
-        return crops.resize(part, target, interpolation)
-    pixels = crops.resize(_pixels(image, target, target), target, interpolation)
-    return crops.random_shift(pixels, data.shift, rng) if data.crop == "shift" else pixels
 
 
 def _pixels(image: bytes | np.ndarray, min_height: int, min_width: int) -> np.ndarray:

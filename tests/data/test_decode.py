@@ -6,11 +6,13 @@ import zlib
 import numpy as np
 import pytest
 import simplejpeg
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from inception_jax.data.decode import DecodeError, decode, size
+from inception_jax.data import jpeg
+from inception_jax.data.box import Box
+from inception_jax.data.decode import DecodeError, decode, decode_part, size
 
 
 def smooth(height: int = 120, width: int = 180) -> np.ndarray:
@@ -236,3 +238,119 @@ def test_damage_gives_pixels_or_a_decode_error(kind, edits, kept):
         assert pixels.dtype == np.uint8
         assert pixels.ndim == 3
         assert pixels.shape[:2] == size(bytes(damaged))
+
+
+def drawn_box(height: int, width: int, rng: np.random.Generator) -> Box:
+    top, left = int(rng.integers(height)), int(rng.integers(width))
+    return Box(top, left, int(rng.integers(1, height - top + 1)), int(rng.integers(1, width - left + 1)))
+
+
+def expected_part(data: bytes, box: Box, target: int) -> np.ndarray:
+    """The part of the whole image, decoded at full size or at the smallest of 1/2, 1/4 and 1/8 that covers."""
+    height, width = size(data)
+    shrink = next((n for n in (8, 4, 2) if min(box.height, box.width) >= n * target), 1)
+    whole = decode(data, -(-height // shrink), -(-width // shrink))
+    return box.scaled((height, width), (whole.shape[0], whole.shape[1])).cut(whole)
+
+
+KINDS = {
+    **{
+        name: lambda image, name=name: simplejpeg.encode_jpeg(image, 90, "RGB", name)
+        for name in ("444", "422", "420", "440", "411")
+    },
+    "restarts by rows": lambda image: encode(image, restart_marker_rows=1),
+    "restarts by blocks": lambda image: encode(image, restart_marker_blocks=3),
+    "progressive": lambda image: encode(image, progressive=True),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(seed=st.integers(0, 2**32 - 1), target=st.integers(1, 90))
+@settings(max_examples=25)
+def test_a_part_is_that_of_the_whole_image(kind, seed, target):
+    rng = np.random.default_rng(seed)
+    height, width = (int(side) for side in rng.integers(1, 200, 2))
+    data = KINDS[kind](smooth(height, width))
+    box = drawn_box(height, width, rng)
+    np.testing.assert_array_equal(decode_part(data, box, target), expected_part(data, box, target))
+
+
+@pytest.mark.parametrize("kind", ["grey", "CMYK", "PNG", "GIF"])
+def test_a_part_of_other_files(kind):
+    image = Image.fromarray(smooth())
+    data = encode(
+        image.convert({"grey": "L", "CMYK": "CMYK"}.get(kind, "RGB")), "JPEG" if kind in ("grey", "CMYK") else kind
+    )
+    box = Box(31, 20, 40, 90)
+    np.testing.assert_array_equal(decode_part(data, box, 60), box.cut(decode(data)))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("target", [20, 200])
+def test_a_part_of_a_turned_image(orientation, target):
+    data = encode(smooth(), exif=exif(orientation))
+    height, width = size(data)
+    box = Box(height // 8 * 2, width // 8 * 3, height // 2, width // 2)  # on the grid of the half scale
+    np.testing.assert_array_equal(decode_part(data, box, target), expected_part(data, box, target))
+
+
+def test_parts_of_real_images_are_those_of_the_whole(shared_data):
+    rng = np.random.default_rng(0)
+    files = sorted((shared_data / "imagenet_sample").glob("*/*.JPEG"))[::5]
+    shortened = 0
+    for file in files:
+        data = file.read_bytes()
+        box = drawn_box(*size(data), rng)
+        np.testing.assert_array_equal(decode_part(data, box, 60), expected_part(data, box, 60), err_msg=file.name)
+        frame = jpeg.frame(data)
+        shortened += frame is not None and jpeg.shortened(data, frame, box.top + box.height)[1] < frame.height
+    assert shortened > len(files) / 4, "and of many the last rows were left out"
+
+
+def test_damage_below_the_part_goes_unnoticed_but_not_above():
+    data = encode(smooth(400, 200), quality=95)
+    damaged = bytearray(data)
+    damaged[len(data) * 3 // 4 : len(data) * 3 // 4 + 40] = b"\xff\xd9" * 20  # closes the file early
+    upper, lower = Box(10, 10, 100, 100), Box(290, 10, 100, 100)
+    np.testing.assert_array_equal(decode_part(bytes(damaged), upper, 100), decode_part(data, upper, 100))
+    with pytest.raises(DecodeError, match="premature end"):
+        decode_part(bytes(damaged), lower, 100)
+
+
+@given(share=st.floats(0, 0.95))
+def test_a_truncated_jpeg_is_an_error_whatever_the_part(share):
+    data = encode(smooth())
+    with pytest.raises(DecodeError):
+        decode_part(data[: int(share * len(data))], Box(0, 0, 8, 8), 8)
+
+
+def test_a_part_after_a_complaint_that_costs_no_pixels():
+    data = encode(smooth())
+    box = Box(3, 5, 40, 60)
+    stray = data[:-2] + bytes(range(64)) + data[-2:]
+    revision = data.replace(b"JFIF\x00\x01", b"JFIF\x00\x09")
+    for odd in (stray, revision):
+        assert np.abs(decode_part(odd, box, 60).astype(int) - box.cut(decode(data))).max() <= ROUNDING
+
+
+@given(
+    kind=st.sampled_from(["JPEG", "CMYK", "PNG"]),
+    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6),
+    kept=st.floats(0.2, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_damage_gives_a_part_or_a_decode_error(kind, edits, kept, seed):
+    image = Image.fromarray(smooth(24, 40))
+    data = encode(image.convert("CMYK"), "JPEG") if kind == "CMYK" else encode(image, kind, exif=exif(6))
+    damaged = bytearray(data[: int(kept * len(data))])
+    for place, value in edits:
+        damaged[int(place * len(damaged))] = value
+    with contextlib.suppress(DecodeError):
+        height, width = size(bytes(damaged))
+        if height and width:
+            box = drawn_box(height, width, np.random.default_rng(seed))
+            pixels = decode_part(bytes(damaged), box, 8)
+            assert pixels.dtype == np.uint8
+            assert pixels.shape[2] == 3
+            assert 1 <= pixels.shape[0] <= box.height
+            assert 1 <= pixels.shape[1] <= box.width

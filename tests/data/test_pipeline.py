@@ -205,14 +205,14 @@ def test_evaluation_covers_every_image_once(length, local, processes):
 
 
 def test_evaluation_is_in_order_and_crops_centrally():
-    config = config_of(image_size=16, eval_crop=0.75)
+    config = config_of(image_size=16, eval_crop=0.8)
     batches = list(eval_iterator(source_of(5, jpeg), config, batch_size=2))
     images = np.concatenate([batch["image"] for batch in batches])[:5]
     for index, image in enumerate(images):
-        # 16 / 0.75 rows are wanted, which 5/8 of 40 x 56 still cover.
-        scaled = decode.decode(jpeg(index), 22, 22)
-        assert scaled.shape == (25, 35, 3)
-        np.testing.assert_array_equal(image, crops.central(scaled, 16, 0.75, "bilinear"))
+        # 16 / 0.8 rows are wanted, which half of 40 x 56 still covers.
+        scaled = decode.decode(jpeg(index), 20, 20)
+        assert scaled.shape == (20, 28, 3)
+        np.testing.assert_array_equal(image, crops.central(scaled, 16, 0.8, "bilinear"))
 
 
 def test_evaluation_resumes():
