@@ -10,13 +10,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import jax
 
 from inception_jax.cli.config_flags import add_config_argument, load_config
 from inception_jax.cli.many_processes import add_job_arguments, join_job
-from inception_jax.distributed.job import PeerFailed, PeerLost
+from inception_jax.distributed.job import PeerFailed, PeerLost, leave_together
+from inception_jax.errors import UserError
 from inception_jax.training.interruption import Interrupted
 from inception_jax.training.loop import NonFiniteLoss, train
 
@@ -45,15 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     except NonFiniteLoss as error:
         print(f"inception-jax train: {error}", file=sys.stderr)
         return 1
-    except PeerFailed as error:
-        print(f"inception-jax train: {error}", file=sys.stderr)
-        return error.code
-    except PeerLost as error:
-        return _leave(str(error))
-    except jax.errors.JaxRuntimeError as error:
+    except Exception as error:
         if jax.process_count() == 1:
             raise
-        return _leave(f"the devices stopped, as they do when another process dies: {' '.join(str(error).split())}")
+        _leave(error)
     if jax.process_index():
         return 0
     split = config.data.eval_split
@@ -66,12 +64,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _leave(message: str) -> int:
-    """Ends this process at once: JAX's own way out would wait for the process that is lost."""
-    print(
-        f"inception-jax train: {message}; start all processes again to continue from the last checkpoint",
-        file=sys.stderr,
-    )
+def _leave(error: Exception) -> NoReturn:
+    """Ends this process of several at once: the usual way out waits for the others, which may never come."""
+    message, code = str(error), 1
+    match error:
+        case PeerFailed():
+            code = error.code
+        case UserError():
+            code = 2
+        case PeerLost() | jax.errors.JaxRuntimeError():
+            code = RESTART
+            message = f"{' '.join(message.split())}; start all processes again to continue from the last checkpoint"
+        case _:
+            traceback.print_exception(error)
+    print(f"inception-jax train: {message}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(RESTART)
+    if code != RESTART:
+        leave_together()
+    os._exit(code)

@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import socket
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -39,7 +40,19 @@ class PeerLost(RuntimeError):
     """Another process stalled or died. The message names it; a new start continues from the last checkpoint."""
 
 
-_WITHOUT_PEER = (PeerFailed, PeerLost, jax.errors.JaxRuntimeError)
+def leave_together() -> None:
+    """Waits, at most ten seconds, until every process has said why it ends; JAX ends them when process 0 is gone."""
+    with contextlib.suppress(jax.errors.JaxRuntimeError):
+        _client().wait_at_barrier("inception_jax/left", 10_000)
+    if jax.process_index() == 0:
+        time.sleep(1)
+
+
+def _client() -> Any:
+    # JAX has no public way to the service that it runs itself.
+    from jax._src import distributed
+
+    return distributed.global_state.client
 
 
 class Job:
@@ -59,10 +72,7 @@ class Job:
         self._prefix = f"inception_jax/{next(_runs)}"
         self._meetings = 0
         if self.count > 1:
-            # JAX has no public way to the service that it runs itself.
-            from jax._src import distributed
-
-            self._client: Any = distributed.global_state.client
+            self._client = _client()
             self._client.key_value_set(f"{self._prefix}/names/{self.index}", self.name)
 
     @property
@@ -93,9 +103,12 @@ class Job:
         due = sorted((t for t in told if t["meeting"] <= self._meetings), key=lambda t: t["process"])
         for news in due:
             if "error" in news:
-                self._leave()
                 raise PeerFailed(f"{news['error']}; {self.name} stops with it", news["code"])
         return signal.Signals(due[0]["signal"]) if due else None
+
+    def has_lost_peers(self, error: BaseException | None) -> bool:
+        """Whether `error` says that another process has left, so that nothing may wait for it any more."""
+        return self.count > 1 and isinstance(error, (PeerFailed, PeerLost, jax.errors.JaxRuntimeError))
 
     def exchange(self, what: str, value: Any) -> list[Any]:
         """The JSON-ready `value` of every process, by process.
@@ -156,23 +169,16 @@ class Job:
             "look at its log, and at config.mesh.wait_limit if it is only slow"
         )
 
-    def _leave(self) -> None:
-        """Lets every process hear what was told before process 0, which keeps it, is gone."""
-        with contextlib.suppress(jax.errors.JaxRuntimeError):
-            self._client.wait_at_barrier(f"{self._prefix}/left", 10_000)
-
     def __enter__(self) -> Job:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Whoever lost a peer, or whose device did, has nobody to wait for.
-        if self.count == 1 or error is None or isinstance(error, _WITHOUT_PEER):
+        if self.count == 1 or error is None or self.has_lost_peers(error):
             return
         code = 2 if isinstance(error, UserError) else 1
         self._tell({"error": f"{self.name} failed: {type(error).__name__}: {error}", "code": code})
         self._meetings += 1
         with contextlib.suppress(PeerLost):
             self._wait(f"meeting/{self._meetings}", "the end")
-            self._leave()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import jax
@@ -24,6 +25,9 @@ from inception_jax.distributed.job import Job
 from inception_jax.errors import UserError
 from inception_jax.training.run_directory import RunDirectoryError, require_same
 from inception_jax.training.state import TrainState
+
+# Orbax measures its limit by the wall clock: at the usual 600 s a clock that is set forward would fail a save.
+_NO_LIMIT = 10**6
 
 
 class CheckpointError(UserError, RuntimeError):
@@ -85,6 +89,7 @@ class Checkpoints:
                 best_fn=_top1,  # decides nothing beside the policy, but without it metrics are not saved
                 cleanup_tmp_directories=not read_only,
                 read_only=read_only,
+                async_options=ocp.AsyncOptions(timeout_secs=_NO_LIMIT),
             ),
             item_names=("state", "data", "meta"),
             item_handlers={
@@ -153,6 +158,16 @@ class Checkpoints:
         """
         with self._reported("a checkpoint"):
             self._manager.close()
+
+    def __enter__(self) -> Checkpoints:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A save that is under way waits for what other processes write.
+        if not self._job.has_lost_peers(error):
+            self.close()
 
     def best(self) -> int | None:
         """The kept step of highest validation top-1, the newest of equals; None without any."""

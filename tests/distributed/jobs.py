@@ -1,5 +1,6 @@
 """Jobs of several real processes on this machine, for tests: `start` runs this file as each of their processes."""
 
+import errno
 import json
 import os
 import signal
@@ -41,13 +42,14 @@ def start(workdir: Path, processes: int, devices: int, changes: list[dict] | Non
     """Starts `inception-jax train` on `devices` virtual devices in each of `processes`.
 
     `changes`, one a process, are config fields. Faults beside them: `stall` is a step whose batch never comes, `fail`
-    one whose batch raises DataError; `die_in` kills the process in the middle of its first "save" or "restore".
+    one whose batch raises DataError; `die_in` kills the process in the middle of its first "save" or "restore"; `full`
+    is a disk that takes no checkpoint.
     """
     port = free_port()
     started = []
     for index in range(processes):
         changed = CONFIG | (changes[index] if changes else {})
-        special = {name: changed.pop(name, None) for name in ("stall", "fail", "die_in")}
+        special = {name: changed.pop(name, None) for name in ("stall", "fail", "die_in", "full")}
         arguments = ["train", "--config=experiments/quickstart/digits.py", f"--workdir={workdir}"]
         arguments += [f"--config.{name}={value}" for name, value in changed.items()]
         if processes > 1:
@@ -99,9 +101,14 @@ def _member(special: dict, arguments: list[str]) -> int:
             raise DataError("images/7.jpg is no image")
         return following(batches)
 
+    def no_space(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     TrainIterator.__next__ = disturbed
     if special["die_in"] == "save":  # the arrays are on their way, what describes them is not
         ocp.JsonCheckpointHandler.async_save = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    if special["full"]:
+        ocp.JsonCheckpointHandler.async_save = no_space
     if special["die_in"] == "restore":
         ocp.StandardCheckpointHandler.restore = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
     return main(arguments)

@@ -180,6 +180,18 @@ def test_a_stalled_reader_is_named(begin, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_full_disk_under_one_ends_all(begin, tmp_path, index):
+    changes = [{"mesh.wait_limit": 20}, {"mesh.wait_limit": 20}]
+    changes[index] |= {"full": True}
+    job = begin(tmp_path / "run", 2, 1, changes)
+    found = codes(job)
+    assert found[index] == 2, logs(job)
+    assert 0 not in found, logs(job)
+    assert "No space left on device" in job[index].text(), logs(job)
+
+
+@pytest.mark.slow
 def test_a_failure_of_one_is_told_by_all(begin, tmp_path):
     job = begin(tmp_path / "run", 3, 1, [{"batch_size": 36}, {"batch_size": 36}, {"batch_size": 36, "fail": 7}])
     assert codes(job) == [2, 2, 2], logs(job)

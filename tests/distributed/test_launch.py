@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from inception_jax.cli.main import main
 from inception_jax.distributed.launch import gke, local, slurm, tpu_vm
-from inception_jax.distributed.launch.tpus import SliceError, slice_of
+from inception_jax.distributed.launch.tpus import slice_of
 from inception_jax.distributed.launch.training import Training, name_of
+from inception_jax.distributed.tpu import TopologyError
 
 WORKDIR = '/data/my runs/$HOME `id` $(id) it\'s "a" \\ run'
 TRAINING = Training(("train", "--config=experiments/a b.py:x", "--config.seed=3", f"--workdir={WORKDIR}"), "my-run")
@@ -142,6 +143,7 @@ def test_any_workdir_survives_the_shell(workdir):
         ("v6e-16", "v6e-16", "4x4", 4),
         ("v4-8", "v4-8", "2x2x1", 1),
         ("v5p-128", "v5p-128", "4x4x4", 16),
+        ("v5e-1", "v5litepod-1", "1x1", 1),
     ],
 )
 def test_slices_have_googles_names(name, accelerator, topology, hosts):
@@ -149,9 +151,9 @@ def test_slices_have_googles_names(name, accelerator, topology, hosts):
     assert (found.accelerator_type, found.topology, found.hosts) == (accelerator, topology, hosts)
 
 
-@pytest.mark.parametrize("name", ["v5e-63", "v4-7", "v3-8", "v5e", "v5e-", "64"])
+@pytest.mark.parametrize("name", ["v5e-63", "v4-7", "v3-8", "v5e", "v5e-", "64", "2xv5e-256"])
 def test_a_slice_that_does_not_exist_is_refused(name):
-    with pytest.raises(SliceError, match=f"no TPU slice '{name}'"):
+    with pytest.raises(TopologyError, match=f"'{name}' is (unknown|several)"):
         slice_of(name)
 
 
@@ -219,7 +221,7 @@ def test_every_target_is_printed(capsys, target):
     [
         (["--on=gke"], "needs --image"),
         (["--on=tpu-vm"], "needs --zone"),
-        (["--on=gke", "--image=i", "--tpu=v5e-63"], "no TPU slice"),
+        (["--on=gke", "--image=i", "--tpu=v5e-63"], "'v5e-63' is unknown"),
         (["--on=local", "--processes=0"], "at least 1"),
         (["--on=local", "--config.sed=1"], "did you mean config.seed"),
     ],

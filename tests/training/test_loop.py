@@ -2,9 +2,11 @@
 
 import dataclasses
 import io
+import itertools
 import json
 import os
 import signal
+import time
 
 import jax
 import numpy as np
@@ -108,6 +110,16 @@ def test_a_finished_run_is_not_trained_again(unbroken, mesh, monkeypatch):
     workdir, results = unbroken
     monkeypatch.setattr(loop, "_Run", None)
     assert run(workdir, mesh=mesh) == results
+
+
+def test_a_clock_that_jumps_changes_nothing(tmp_path, unbroken, mesh, monkeypatch):
+    """A day forth and back at every few readings, as after a correction over the network."""
+    real, readings = time.time, itertools.count()
+    monkeypatch.setattr(time, "time", lambda: real() + 86_400 * (next(readings) // 3 % 2))
+    results = run(tmp_path, mesh=mesh)
+    assert next(readings) > 10
+    assert_same_run(tmp_path, unbroken, mesh)
+    assert 0 < results["seconds"] < 3600
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
