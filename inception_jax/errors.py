@@ -6,4 +6,9 @@ class UserError(Exception):
 
     The message is one line that names the culprit and the remedy; the command line prints it without a
     traceback and exits with code 2.
+
+    Attributes:
+      leaves_threads: threads are left behind that may never end, so the process must end without waiting for them.
     """
+
+    leaves_threads = False

@@ -44,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return parsed.run(parsed)
     except UserError as error:
         print(f"inception-jax {parsed.command}: {error}", file=sys.stderr)
+        if error.leaves_threads:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(2)
         return 2
     except BrokenPipeError:  # the reader, `head` say, has seen enough; nothing is left to flush at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -51,3 +51,10 @@ class Data:
     interpolation: str = choice("bilinear", ("bilinear", "area", "nearest", "bicubic", "random"), "resize method")
     threads: int = number(0, 0, 1024, "decoding threads of one host; 0: one a core", neutral=True)
     prefetch: int = number(4, 1, 1024, "batches decoded ahead of the step", neutral=True)
+    timeout: float = number(
+        600.0,
+        0.0,
+        86400.0,
+        "seconds to wait for a batch before the run ends, naming the records that are being read; 0: for ever",
+        neutral=True,
+    )

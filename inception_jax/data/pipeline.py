@@ -22,6 +22,7 @@ from inception_jax.data import crops, decode
 from inception_jax.data.eval_resize import evaluation_image
 from inception_jax.data.records import DataError, Record, Source
 from inception_jax.data.training_crop import training_image
+from inception_jax.data.watch import Watch
 
 _log = logging.getLogger(__name__)
 _SHUFFLE = 1  # keeps the seed of the order apart from those of records
@@ -30,16 +31,15 @@ _MAX_CONSECUTIVE_CORRUPT = 5
 Example = dict[str, Any]
 
 
-class TrainIterator(grain.DatasetIterator[Example]):
-    """Endless training batches; see `train_iterator`."""
+class BatchIterator(grain.DatasetIterator[Example]):
+    """Batches that are decoded ahead; see `train_iterator` and `eval_iterator`."""
 
-    def __init__(self, batches: grain.DatasetIterator[Example], loader: _TrainLoader) -> None:
+    def __init__(self, batches: grain.DatasetIterator[Example], watch: Watch) -> None:
         super().__init__(batches)
-        self._batches = batches
-        self._loader = loader
+        self._batches, self._watch = batches, watch
 
     def __next__(self) -> Example:
-        return next(self._batches)
+        return self._watch.wait_for(lambda: next(self._batches))
 
     def get_state(self) -> dict[str, Any]:
         """The number of batches given."""
@@ -48,6 +48,14 @@ class TrainIterator(grain.DatasetIterator[Example]):
     def set_state(self, state: dict[str, Any]) -> None:
         """Continues after the batches that `state` counts."""
         self._batches.set_state(state)
+
+
+class TrainIterator(BatchIterator):
+    """Endless training batches; see `train_iterator`."""
+
+    def __init__(self, batches: grain.DatasetIterator[Example], watch: Watch, loader: _TrainLoader) -> None:
+        super().__init__(batches, watch)
+        self._loader = loader
 
     @property
     def corrupt_count(self) -> int:
@@ -73,9 +81,9 @@ def train_iterator(source: Source, config: Config, *, process_index: int = 0, pr
     Returns:
       An iterator of this process's part of each batch, b = batch_size / process_count: `image` uint8
       [b, S, S, 3], `label` int32 [b], `mask` bool [b] (all True), `seed` uint32 [b]. `get_state` and
-      `set_state` resume exactly. `next` raises DataError at a label outside the classes, or at more than
-      five unreadable records in a row. At least `config.data.threads` batches are decoded ahead, since
-      each is decoded by one thread.
+      `set_state` resume exactly. `next` raises DataError at a label outside the classes, at more than
+      five unreadable records in a row, or where a batch takes longer than `config.data.timeout`. At least
+      `config.data.threads` batches are decoded ahead, since each is decoded by one thread.
 
     Raises:
       ConfigError: the batch does not divide over the processes.
@@ -83,15 +91,16 @@ def train_iterator(source: Source, config: Config, *, process_index: int = 0, pr
     """
     local_batch = _local_batch("config.batch_size", config.batch_size, process_count)
     _check_not_empty(source)
-    loader = _TrainLoader(source, config)
+    watch = Watch(source, config.data.timeout)
+    loader = _TrainLoader(source, config, watch)
     order = np.random.SeedSequence((config.seed, _SHUFFLE)).generate_state(1)[0]
     records = grain.MapDataset.range(len(source)).shuffle(seed=int(order)).repeat().map_with_index(loader)
-    return TrainIterator(_batches(records, local_batch, process_index, process_count, config.data), loader)
+    return TrainIterator(_batches(records, local_batch, process_index, process_count, config.data), watch, loader)
 
 
 def eval_iterator(
     source: Source, config: Config, *, batch_size: int, process_index: int = 0, process_count: int = 1
-) -> grain.DatasetIterator[Example]:
+) -> BatchIterator:
     """Every image of a source exactly once, in order, centrally cropped or as the squares of several views.
 
     Args:
@@ -116,8 +125,9 @@ def eval_iterator(
     local_batch = _local_batch("batch_size", batch_size, process_count)
     _check_not_empty(source)
     padded = math.ceil(len(source) / batch_size) * batch_size
-    records = grain.MapDataset.range(padded).map(_EvalLoader(source, config))
-    return _batches(records, local_batch, process_index, process_count, config.data)
+    watch = Watch(source, config.data.timeout)
+    records = grain.MapDataset.range(padded).map(_EvalLoader(source, config, watch))
+    return BatchIterator(_batches(records, local_batch, process_index, process_count, config.data), watch)
 
 
 def _local_batch(name: str, batch_size: int, process_count: int) -> int:
@@ -143,43 +153,45 @@ def _batches(
 class _TrainLoader:
     """(Position in the sequence of epochs, record index) to a training example."""
 
-    def __init__(self, source: Source, config: Config) -> None:
-        self.corrupt: set[str] = set()
+    def __init__(self, source: Source, config: Config, watch: Watch) -> None:
+        self.corrupt: set[int] = set()
         self._lock = threading.Lock()
-        self._source = source
-        self._config = config
+        self._source, self._config, self._watch = source, config, watch
 
     def __call__(self, position: int, index: int) -> Example:
         seeds = _seeds(self._config, position // len(self._source), index)
-        attempts, first = min(_MAX_CONSECUTIVE_CORRUPT + 1, len(self._source)), ""
+        attempts = min(_MAX_CONSECUTIVE_CORRUPT + 1, len(self._source))
         for which in range(index, index + attempts):
+            which %= len(self._source)
             name = ""
             try:
-                record = self._source[which % len(self._source)]
-                name = f"{record.name}: "
-                pixels = training_image(record.image, self._config.data, np.random.default_rng(seeds))
+                with self._watch.reading(which):
+                    record = self._source[which]
+                    name = f"{record.name}: "
+                    rng = np.random.default_rng(seeds)
+                    pixels = training_image(record.image, self._config.data, rng)
             except decode.DecodeError as error:
-                what = f"{name}{error}"
-                first = first or what.partition(": ")[0]
-                self._report(what)
+                self._report(which, f"{name}{error}")
             else:
                 return _example({"image": pixels}, record, self._source, seeds)
-        raise DataError(f"{first} and the {attempts - 1} records after it are all unreadable; check the data set")
+        raise DataError(
+            f"{self._source.name_of(index)} and the {attempts - 1} records after it are all unreadable; "
+            "check the data set"
+        )
 
-    def _report(self, what: str) -> None:
+    def _report(self, index: int, what: str) -> None:
         with self._lock:
-            if what in self.corrupt:
+            if index in self.corrupt:
                 return
-            self.corrupt.add(what)
+            self.corrupt.add(index)
             _log.warning("%s; replaced by another image (%d so far)", what, len(self.corrupt))
 
 
 class _EvalLoader:
     """Position to an example, or to padding beyond the last record."""
 
-    def __init__(self, source: Source, config: Config) -> None:
-        self._source = source
-        self._config = config
+    def __init__(self, source: Source, config: Config, watch: Watch) -> None:
+        self._source, self._config, self._watch = source, config, watch
         self._views = crops.views_of(config)
         self._covers = self._smallest_decoded(config.data)
         self._padding: Example = {
@@ -194,6 +206,10 @@ class _EvalLoader:
     def __call__(self, position: int) -> Example:
         if position >= len(self._source):
             return self._padding
+        with self._watch.reading(position):
+            return self._read(position)
+
+    def _read(self, position: int) -> Example:
         try:
             record = self._source[position]
         except decode.DecodeError as error:

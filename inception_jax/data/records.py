@@ -40,15 +40,21 @@ class Source:
       indices: which records of the whole split belong to this source, in order.
       read: returns a record of the whole split.
       several: whether records may have several valid labels.
+      name: what a message calls a record of the whole split that has not been read.
     """
 
     class_names: tuple[str, ...]
     indices: range
     read: Callable[[int], Record]
     several: bool = False
+    name: Callable[[int], str] = "record {}".format
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> Record:
         return self.read(self.indices[index])
+
+    def name_of(self, index: int) -> str:
+        """What a message calls a record."""
+        return self.name(self.indices[index])

@@ -49,8 +49,11 @@ def _open_digits(split: str) -> Source:
     subset = subsets[split]
     grey = np.rint(pixels.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
 
+    def name(index: int) -> str:
+        return f"digits[{subset[index]}]"
+
     def read(index: int) -> Record:
         which = subset[index]
-        return Record(np.repeat(grey[which], 3, axis=2), int(labels[which]), f"digits[{which}]")
+        return Record(np.repeat(grey[which], 3, axis=2), int(labels[which]), name(index))
 
-    return Source(tuple("0123456789"), range(len(subset)), read)
+    return Source(tuple("0123456789"), range(len(subset)), read, name=name)

@@ -66,8 +66,11 @@ def open_split(name: str, split: str, data_dir: str) -> Source:
             f"which has no random access; {remedy} in a directory of its own"
         ) from error
 
+    def where_is(index: int) -> str:
+        return f"tfds:{name} {split}[{index}]"
+
     def read(index: int) -> Record:
-        where = f"tfds:{name} {split}[{index}]"
+        where = where_is(index)
         try:
             record = records[index]
             label = int(record[label_name])  # of a truncated file every feature is None
@@ -78,7 +81,7 @@ def open_split(name: str, split: str, data_dir: str) -> Source:
         valid = None if several is None else tuple(map(int, record["real_label"]))
         return Record(record["image"], label, where, valid)
 
-    return Source(tuple(classes.names), range(len(records)), read, several=several is not None)
+    return Source(tuple(classes.names), range(len(records)), read, several=several is not None, name=where_is)
 
 
 def directory(data_dir: str) -> str:

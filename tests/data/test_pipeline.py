@@ -174,6 +174,37 @@ def test_resume_is_exact(given_before):
     assert_same([{k: np.concatenate([a[k], b[k]]) for k in a} for a, b in parts], expected)
 
 
+@given(
+    length=st.integers(1, 30),
+    stretches=st.lists(st.tuples(st.sampled_from([1, 2, 4]), st.integers(0, 4)), min_size=2, max_size=3),
+)
+@settings(max_examples=6)
+def test_a_run_may_go_on_with_other_processes_at_any_step(length, stretches):
+    """Every stretch resumes from the state of the one before, in the middle of an epoch or not."""
+    source, config = source_of(length, jpeg), config_of(8, interpolation="random")
+    expected = take(train_iterator(source, config), sum(count for _, count in stretches))
+    state, seen = train_iterator(source, config).get_state(), []
+    for processes, count in stretches:
+        parts = [train_iterator(source, config, process_index=i, process_count=processes) for i in range(processes)]
+        for part in parts:
+            part.set_state(state)
+        rows = zip(*(take(part, count) for part in parts), strict=True)
+        seen += [{k: np.concatenate([piece[k] for piece in row]) for k in row[0]} for row in rows]
+        (state,) = {json.dumps(part.get_state()) for part in parts}
+        state = json.loads(state)
+    assert_same(seen, expected)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_no_two_processes_have_an_image_in_common(processes):
+    config = config_of(8, crop="none")
+    parts = [
+        indices(take(train_iterator(source_of(48, flat), config, process_index=i, process_count=processes), 6))
+        for i in range(processes)
+    ]
+    assert sorted(index for part in parts for index in part) == list(range(48))
+
+
 def test_a_split_smaller_than_a_batch_repeats():
     batch = next(train_iterator(source_of(3, flat), config_of(8, crop="none")))
     assert sorted(indices([batch])[:3]) == sorted(indices([batch])[3:6]) == [0, 1, 2]
@@ -279,6 +310,25 @@ def test_an_image_that_cannot_be_read_does_not_change_the_others():
         np.testing.assert_array_equal(damaged["seed"], whole["seed"])
         changed = (damaged["image"] != whole["image"]).any(axis=(1, 2, 3))
         assert 0 < changed.sum() <= 3
+
+
+def test_a_record_that_the_source_cannot_read_is_replaced_and_counted_once(caplog):
+    def read(index: int) -> Record:
+        if index == 5:
+            raise decode.DecodeError("disk/5: input/output error")
+        return Record(jpeg(index), index % CLASSES, f"record {index}")
+
+    source = Source(tuple(map(str, range(CLASSES))), range(16), read)
+    with caplog.at_level(logging.WARNING):
+        iterator = train_iterator(source, config_of(16))
+        batches = take(iterator, 3)
+        iterator.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "disk/5: input/output error; replaced by another image (1 so far)"
+    ]
+    assert iterator.corrupt_count == 1
+    for batch in batches:
+        assert sorted(batch["label"]) == sorted(index % CLASSES for index in [*range(5), 6, *range(6, 16)])
 
 
 def test_six_unreadable_images_in_a_row_stop_training():
