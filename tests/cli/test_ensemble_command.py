@@ -141,7 +141,7 @@ def test_a_member_or_a_protocol_that_joins_later_costs_only_itself(runs, cache, 
         ("data.interpolation=area", False),
         ("evaluation.average=max", False),
         ("evaluation.square=warp", False),
-        ("evaluation.scales=18", False),
+        ("evaluation.scales=20", False),
         ("model.dtype=bfloat16", False),
     ],
 )

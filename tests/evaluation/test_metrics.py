@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inception_jax.evaluation.metrics import hits, rank, sums
+from inception_jax.evaluation.metrics import hits, likeliest, rank, sums
 
 CLASSES = st.sampled_from([1, 2, 5, 12])  # few shapes, since each compiles anew
 
@@ -52,3 +52,39 @@ def test_sums_are_those_of_the_rows_that_are_not_padding(classes, mask, seed):
     losses = log_total - logits[np.arange(len(labels)), labels]
     # A loss is a difference of numbers of order one, each rounded to float32.
     np.testing.assert_allclose(found["loss"], losses.sum(), rtol=1e-5, atol=1e-6)
+
+
+@given(CLASSES, st.integers(0, 2**32 - 1))
+def test_of_several_valid_labels_the_first_in_a_stable_sort_counts(classes, seed):
+    rng = np.random.default_rng(seed)
+    logits = rng.integers(-2, 3, (9, classes)).astype(np.float32)  # many ties
+    logits[rng.random(logits.shape) < 0.1] = -np.inf
+    valid = rng.random((9, classes)) < 0.4
+    valid[np.arange(9), rng.integers(0, classes, 9)] = True
+    labels = likeliest(jnp.array(logits), jnp.array(valid))
+    assert valid[np.arange(9), labels].all()
+    best = [
+        min(ranks_by_sorting(row[None], [label])[0] for label in np.flatnonzero(right))
+        for row, right in zip(logits, valid, strict=True)
+    ]
+    np.testing.assert_array_equal(rank(jnp.array(logits), labels), best)
+
+
+def test_a_valid_label_is_chosen_even_if_none_has_a_number():
+    logits = jnp.array([[5.0, jnp.nan, jnp.nan], [jnp.nan, -jnp.inf, 1.0]])
+    valid = jnp.array([[False, False, True], [True, True, False]])
+    np.testing.assert_array_equal(likeliest(logits, valid), [2, 0])
+
+
+def test_an_image_that_could_not_be_read_is_an_image_no_hit_and_no_loss():
+    logits = jnp.array([[9.0, 0.0, 0.0], [0.0, 0.0, 9.0], [0.0, 0.0, 9.0]])
+    labels, mask = jnp.array([0, -1, -1]), jnp.array([True, True, False])
+    found = sums(logits, labels, mask)
+    assert {name: int(found[name]) for name in ("top1", "top5", "images", "unreadable")} == {
+        "top1": 1,
+        "top5": 1,
+        "images": 2,
+        "unreadable": 1,
+    }
+    np.testing.assert_allclose(found["loss"], np.log(1 + 2 * np.exp(-9.0)), rtol=1e-5)
+    np.testing.assert_array_equal(rank(logits, labels), [0, 3, 3])
