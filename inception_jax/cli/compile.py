@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from inception_jax.cli.config_flags import add_config_argument, load_config
-from inception_jax.config import Config, ConfigError, check_devices, resolve
+from inception_jax.config import Config, check_devices, resolve
 from inception_jax.data.known_sizes import Size, size_of
 from inception_jax.distributed.mesh import mesh_of
 from inception_jax.distributed.tpu import Slice, compile_only_devices, slice_named
@@ -86,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     jax.config.update("jax_platforms", "cpu")  # a TPU of this machine stays free
     config = load_config(arguments.config_flags)
     slices = [slice_named(name.strip()) for name in arguments.topology.split(",")]
+    if len(set(slices)) < len(slices):
+        raise UserError(f"--topology names one twice: {arguments.topology}")
     size = size_of(config.data.source, config.data.train_split, config.data.data_dir)
     automatic = arguments.batch_size == "auto"
     configs = [_with_batch(config, where, arguments.batch_size, automatic) for where in slices]
@@ -168,14 +170,11 @@ def _unit(config: Config) -> int:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     """A line a quantity and a column a topology, since there are few of these and many of those."""
-    names = [row["topology"] for row in rows]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"--topology names one twice: {', '.join(names)}")
     lines = [
         {"": title} | {row["topology"]: written(row[column]) for row in rows if row.get(column) is not None}
         for title, column, written in _LINES
     ]
-    return render(lines, ["", *names], "table")
+    return render(lines, ["", *(row["topology"] for row in rows)], "table")
 
 
 def _tell(what: str, done: int, total: int, started: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -46,12 +47,13 @@ class Estimate:
 
     @property
     def interconnect_seconds(self) -> float:
-        """Of the collectives of a step, each at published bandwidths, none of them hidden behind computation."""
-        # Half an all-reduce is a reduce-scatter, the other half an all-gather; the size is that of the whole array.
-        chips = self.where.chips
-        shares = {"all-gather": (0.5, 1), "reduce-scatter": (0.5, chips)}
-        moved = [(*shares.get(c.kind, (1, 1)), c) for c in self.program.collectives]
-        return sum(share * c.times * self.where.all_reduce_seconds(parts * c.size) for share, parts, c in moved)
+        """Of the collectives of a step, each over all chips at published bandwidths, none hidden behind computation."""
+        # Half an all-reduce is a reduce-scatter, the other half an all-gather. What slices send each other is in
+        # the time of the sum over all chips.
+        parts = self.config.mesh.model if self.config.mesh.model > 1 else math.prod(self.where.shape)
+        shares = {"all-gather": (0.5, 1), "reduce-scatter": (0.5, parts), "send": (0.0, 1)}
+        moved = [(*shares.get(c.kind, (1.0, 1)), c) for c in self.program.collectives]
+        return sum(share * c.times * self.where.all_reduce_seconds(whole * c.size) for share, whole, c in moved)
 
     @property
     def compute_seconds(self) -> float:

@@ -9,7 +9,8 @@ def largest_that_fits(needed: Callable[[int], tuple[int, bool]], available: int,
     """The largest number, at most `limit`, that fits; 0 if not even 1 does.
 
     Memory grows nearly in proportion to the batch, so the line through the two tries nearest to the boundary tells the
-    next one; where it leads to the same side three times, the middle is tried instead.
+    next one; where it leads to the same side four times, the middle is tried instead,
+    or the double while nothing was too large.
 
     Args:
       needed: what a number needs, and whether that fits; a number above one that does not fit does not fit either.
@@ -24,7 +25,8 @@ def largest_that_fits(needed: Callable[[int], tuple[int, bool]], available: int,
         tried[number], ok = needed(number)
         fits, too_large = (number, too_large) if ok else (fits, number)
         same_side = max(same_side, 0) + 1 if ok else min(same_side, 0) - 1
-        guess = (fits + too_large) // 2 if abs(same_side) >= 3 else _next(tried, available)
+        middle = (fits + too_large) // 2 if too_large <= limit else 2 * fits
+        guess = middle if abs(same_side) >= 4 else _next(tried, available)
     return fits
 
 
