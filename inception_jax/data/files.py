@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inception_jax.data.decode import DecodeError
-from inception_jax.data.folder import SUFFIXES
+from inception_jax.data.folder_index import SUFFIXES
 from inception_jax.data.records import DataError, Record, Source
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 
+from inception_jax.data.decode import DecodeError
+from inception_jax.data.folder_index import class_folders, index_of
 from inception_jax.data.records import DataError, Record, Source
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
 _SPLIT_NAMES = ("train", "validation", "val", "test")
 
 
 def open_split(path: str, split: str) -> Source:
-    """Lists a folder once; files are read when asked for.
+    """Lists a folder, or takes the listing that is kept of it; files are read when asked for.
 
     The subfolder named `split` is the split where it exists; otherwise `split` must be `all`. Classes are
     the sorted folder names, and those of `train` for its sibling splits, so that labels mean the same in
@@ -21,28 +20,28 @@ def open_split(path: str, split: str) -> Source:
     classes and depends neither on the file system nor on where the folder lies. Hidden files are ignored.
 
     Raises:
-      DataError: the folder or split does not exist, or a class has no JPEG or PNG file.
+      DataError: the folder or split does not exist, or a class has no JPEG or PNG file. Reading a record raises
+        DecodeError where its file cannot be read.
     """
     root = Path(path).expanduser()
     base = _split_folder(root, split)
-    names = _folders(base)
-    if not names:
-        raise DataError(f"folder:{path}: {base} has no class folders; it must hold one folder of images a class")
-    class_names = _folders(root / "train") if base != root and (root / "train").is_dir() else names
-    if strangers := sorted(set(names) - set(class_names)):
+    index = index_of(base)
+    class_names = class_folders(root / "train") if base != root and (root / "train").is_dir() else index.classes
+    if strangers := sorted(set(index.classes) - set(class_names)):
         raise DataError(f"folder:{path}: {base / strangers[0]} is a class that {root / 'train'} does not have")
+    labels = [class_names.index(name) for name in index.classes]
 
-    files = [(file, class_names.index(name)) for name in names for file in _images(base, name)]
-    files.sort(key=lambda item: hashlib.sha256(item[0].encode()).digest())
+    def name(place: int) -> str:
+        return str(base / index.path(place))
 
-    def read(index: int) -> Record:
-        file, label = files[index]
+    def read(place: int) -> Record:
+        file = name(place)
         try:
-            return Record((base / file).read_bytes(), label, str(base / file))
+            return Record(Path(file).read_bytes(), labels[index.labels[place]], file)
         except OSError as error:
-            raise DataError(f"{base / file} cannot be read: {error.strerror}") from error
+            raise DecodeError(f"{file}: cannot be read: {error.strerror}") from error
 
-    return Source(class_names, range(len(files)), read)
+    return Source(class_names, range(len(index.labels)), read, name=name)
 
 
 def _split_folder(root: Path, split: str) -> Path:
@@ -59,25 +58,3 @@ def _split_folder(root: Path, split: str) -> Path:
             "and 'all[95%:]'"
         )
     return root
-
-
-def _folders(base: Path) -> tuple[str, ...]:
-    return tuple(sorted(entry.name for entry in base.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
-
-
-def _images(base: Path, class_name: str) -> list[str]:
-    """Paths below `base`, with forward slashes, of the images of one class."""
-    images, others = [], 0
-    for directory, subdirectories, files in os.walk(base / class_name, followlinks=True):
-        subdirectories[:] = [name for name in subdirectories if not name.startswith(".")]
-        for file in files:
-            if file.startswith("."):
-                continue
-            if file.lower().endswith(SUFFIXES):
-                images.append((Path(directory) / file).relative_to(base).as_posix())
-            else:
-                others += 1
-    if not images:
-        found = f"none of its {others} files ends in" if others else "it is empty; it needs files that end in"
-        raise DataError(f"class folder {base / class_name}: {found} {', '.join(SUFFIXES)}")
-    return images

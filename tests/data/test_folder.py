@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from inception_jax.data.decode import DecodeError
 from inception_jax.data.sources import DataError, open_source
 
 
@@ -28,8 +29,11 @@ def test_classes_are_sorted_folders(tmp_path):
 
 def test_records_are_the_files_bytes(tmp_path):
     spec = make(tmp_path, "a/1.jpg", "b/2.jpg")
-    for image, _, name in open_source(spec, "all"):
-        assert image == Path(name).read_bytes()
+    source = open_source(spec, "all")
+    for index in range(len(source)):
+        record = source[index]
+        assert record.image == Path(record.name).read_bytes()
+        assert source.name_of(index) == record.name
 
 
 def test_order_depends_on_relative_paths_alone(tmp_path):
@@ -107,5 +111,5 @@ def test_no_folder_and_no_classes(tmp_path):
 def test_a_file_that_vanishes(tmp_path):
     source = open_source(make(tmp_path, "a/1.jpg"), "all")
     (tmp_path / "a" / "1.jpg").unlink()
-    with pytest.raises(DataError, match=r"a/1\.jpg cannot be read: No such file"):
+    with pytest.raises(DecodeError, match=r"a/1\.jpg: cannot be read: No such file"):
         source[0]
