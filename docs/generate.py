@@ -1,4 +1,4 @@
-"""Writes docs/networks.md from the networks themselves: `make docs`."""
+"""Writes docs/networks.md from the networks themselves and docs/weights.md from the catalogue: `make docs`."""
 
 import dataclasses
 import importlib
@@ -11,6 +11,8 @@ from inception_jax import models
 from inception_jax.models.catalogue import entry, pairs
 from inception_jax.models.registry import definition
 from inception_jax.reporting.tables import render
+from inception_jax.weights.catalogue import CATALOGUE, PROJECTS, Published
+from inception_jax.weights.readers import FORMATS
 
 COSTS = ("network", "variant", "input", "smallest", "parameters", "with_heads", "multiply_adds")
 PRINTED = ("network", "variant", "heads", "paper_params", "paper_ops", "weights")
@@ -39,11 +41,12 @@ of convolutions and linear layers for one image of the input size. Sides are in 
 
 
 def main() -> None:
-    """Writes the page beside this file."""
-    Path(__file__).with_name("networks.md").write_text(page())
+    """Writes the pages beside this file."""
+    for name, write in PAGES.items():
+        Path(__file__).with_name(name).write_text(write())
 
 
-def page() -> str:
+def networks() -> str:
     """The whole page, in Markdown."""
     entries = [dataclasses.asdict(entry(*pair)) for pair in pairs()]
     parts = [
@@ -81,6 +84,51 @@ def options(name: str) -> list[dict[str, Any]]:
         for field in dataclasses.fields(first)
     ]
 
+
+def weights() -> str:
+    """The page of public weights: template, with the tables in their places."""
+    sources = []
+    for prefix, where in PROJECTS.items():
+        entries = {name: entry for name, entry in CATALOGUE.items() if name.split("/")[0] == prefix}
+        licences = "; ".join(dict.fromkeys(entry.licence for entry in entries.values()))
+        kinds = ", ".join(FORMATS[kind] for kind in dict.fromkeys(kind for e in entries.values() for kind in e.formats))
+        rows = [source(name, entry) for name, entry in entries.items()]
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        table = render(rows, columns, "markdown")
+        sources.append(f"### {where.partition(',')[0]}\n\n{where}. {kinds}; {licences}.\n\n{table}\n")
+    fits = [
+        {"network": name, "sources": ", ".join(f"`{key}`" for key, e in CATALOGUE.items() if e.source.network == name)}
+        for name in models.names()
+    ]
+    for row in fits:
+        row["sources"] = row["sources"] or "none is published"
+    template = Path(__file__).with_name("weights.template.md").read_text()
+    tables = {"SOURCES": "\n".join(sources).rstrip(), "FITS": render(fits, ("network", "sources"), "markdown")}
+    for mark, text in tables.items():
+        template = template.replace(f"<!-- {mark} -->", text)
+    return template
+
+
+def source(name: str, entry: Published) -> dict[str, Any]:
+    """One row: the file, the command and what to expect."""
+    preprocessing = entry.preprocessing
+    top1, top5 = entry.accuracy or (None, None)
+    recognised = next(key for key, e in CATALOGUE.items() if e.source is entry.source and not e.by_name)
+    given = "FILE.ckpt" if name.startswith("slim/") else "FILE"
+    command = f"inception-jax convert {given} OUT.safetensors" + (f" --as {name}" if name != recognised else "")
+    return {
+        "name": f"`{name}`",
+        "file": ", ".join(f"`{file}`" for file in entry.files) or "any other with these tensors",
+        "network": f"{entry.source.network} {entry.source.variant}",
+        "command": f"`{command}`",
+        "top-1 %": top1 and str(top1),  # as it is published, not to four digits
+        "top-5 %": top5 and str(top5),
+        "pixels": preprocessing.size,
+        "resized as": preprocessing.resize,
+    }
+
+
+PAGES = {"networks.md": networks, "weights.md": weights}
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and never in the place of another."""
+"""Files that appear whole or not at all, and never in the place of another but where that is said."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ class OutputFileError(UserError, RuntimeError):
 
 
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
+def new_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     """A file to be filled inside, which then appears as `path`.
 
+    Args:
+      path: where.
+      replace: whether a file that is there gives way.
+
     Raises:
-      OutputFileError: `path` is there already, or the file system refuses.
+      OutputFileError: `path` is there already and does not give way, or the file system refuses.
     """
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -29,9 +33,9 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():
+        if path.exists() and not replace:
             raise OutputFileError(f"{path} is there already and is not overwritten; remove it or choose another name")
-        scratch.rename(path)
+        scratch.replace(path)
     except OSError as error:
         raise OutputFileError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:

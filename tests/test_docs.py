@@ -15,7 +15,11 @@ import pytest
 from inception_jax import config
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
+DOCUMENTS = sorted(
+    {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "experiments" / "README.md"}
+    - {*ROOT.glob("docs/*.template.md")}
+)
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELLS = ("console", "bash", "sh", "shell")
 
@@ -70,7 +74,8 @@ def check_inception_jax(words: list[str]) -> None:
         if field:
             check_field(field)
         elif name == "config" and value.startswith("experiments/"):
-            assert (ROOT / value).is_file(), f"{value} is no file"
+            file = value.partition(":")[0]
+            assert (ROOT / file).is_file(), f"{file} is no file"
 
 
 def check_field(field: str) -> None:
@@ -171,6 +176,6 @@ def test_help_is_read_from_this_environment():
     assert os.access(Path(sys.executable).with_name("inception-jax"), os.X_OK)
 
 
-def test_the_page_of_networks_is_what_the_networks_say():
-    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["page"]
-    assert (ROOT / "docs" / "networks.md").read_text() == page(), "run `make docs`"
+@pytest.mark.parametrize("name", PAGES)
+def test_a_generated_page_is_what_the_code_says(name):
+    assert (ROOT / "docs" / name).read_text() == PAGES[name](), "run `make docs`"

@@ -11,7 +11,7 @@ from inception_jax.cli.trained import add_trained_arguments, load
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.reporting.files import require_new
 from inception_jax.training.export import model_of
-from inception_jax.weights.export import FORMATS, INPUTS, export, outputs_of, require_name
+from inception_jax.weights.export import FORMATS, INPUTS, export, outputs_of, writer_for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the file, if it computes what the network does, and prints how far it is off."""
-    require_name(arguments.out, arguments.format)
+    writer_for(arguments.out, arguments.format, arguments.input)
     for path in outputs_of(arguments.out, arguments.format):  # said before the work rather than after it
         require_new(path, (path.suffix,))
     model = model_of(load(arguments, make_mesh(jax.devices()[:1])))

@@ -51,8 +51,11 @@ def _of_run(trained: Trained) -> Meta:
 
 
 def _measured(trained: Trained) -> tuple[float, ...]:
-    """Top-1 and top-5 of the run's validation at this step, in per cent; empty if there was none."""
-    rows = [row for row in read_metrics(trained.path / METRICS_FILE) if row["step"] == trained.step]
+    """Top-1 and top-5 of the run's validation at this step, in per cent; empty if there is no record of one."""
+    try:
+        rows = [row for row in read_metrics(trained.path / METRICS_FILE) if row["step"] == trained.step]
+    except (OSError, ValueError):
+        return ()
     found = [(100 * row["validation/top1"], 100 * row["validation/top5"]) for row in rows if "validation/top1" in row]
     return found[-1] if found else ()
 

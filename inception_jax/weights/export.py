@@ -18,7 +18,7 @@ from inception_jax.weights.folding import fold
 from inception_jax.weights.writers import FORMATS, INPUTS, ExportError, Model, Writer, writer_of
 from inception_jax.weights.writers.model import answers
 
-__all__ = ["FORMATS", "INPUTS", "Difference", "ExportError", "Model", "export", "outputs_of", "require_name"]
+__all__ = ["FORMATS", "INPUTS", "Difference", "ExportError", "Model", "export", "outputs_of", "writer_for"]
 
 IMAGES, SEED = 2, 0
 TOLERANCE = 1e-4  # of the range of the logits
@@ -42,16 +42,17 @@ class Difference:
         return self.largest / self.range if self.range else float("inf") if self.largest else 0.0
 
 
-def require_name(path: Path, format: str) -> None:
-    """Checks, before anything is computed, that a file of `format` may be called so, and that it can be written.
+def writer_for(path: Path, format: str, input: str | None = None) -> Writer:
+    """The writer of `path`, found before anything is computed.
 
     Raises:
-      OutputFileError: another suffix.
-      ExportError: the format needs a package that is not installed.
+      OutputFileError: a file of `format` is not called so.
+      ExportError: the format needs a package that is not installed, or takes no `input`.
     """
-    suffixes = writer_of(format).suffixes
-    if not path.name.endswith(suffixes):
-        raise OutputFileError(f"{path}: the name must end in {' or '.join(suffixes)}")
+    writer = writer_of(format, input)
+    if not path.name.endswith(writer.suffixes):
+        raise OutputFileError(f"{path}: the name must end in {' or '.join(writer.suffixes)}")
+    return writer
 
 
 def outputs_of(path: Path, format: str) -> tuple[Path, Path]:
@@ -77,8 +78,7 @@ def export(model: Model, path: Path, format: str, *, input: str | None = None, f
       NothingToFold: `fold_bn` for a network without batch norm.
       OutputFileError: the file cannot be written.
     """
-    writer = writer_of(format, input)
-    require_name(path, format)
+    writer = writer_for(path, format, input)
     if fold_bn and not writer.folds:
         raise ExportError(f"{format}'s network has batch norm, which its weights fill; leave out --fold-bn")
     fitted = writer.fitted(model)

@@ -30,7 +30,7 @@ from inception_jax.models.table import (
 )
 from inception_jax.new_file import OutputFileError
 from inception_jax.weights.checkpoint import Meta, load
-from inception_jax.weights.export import ExportError, export, require_name
+from inception_jax.weights.export import ExportError, export, writer_for
 from inception_jax.weights.folding import NothingToFold, fold
 from inception_jax.weights.preprocessing import Preprocessing
 from inception_jax.weights.writers import Model
@@ -81,7 +81,7 @@ def images() -> np.ndarray:
 def expected(model: Model, images: np.ndarray) -> np.ndarray:
     """The logits, without the code that exports."""
     pixels = model.meta.preprocessing
-    batch = (images.astype(np.float32) - np.float32(pixels.mean)) / np.float32(pixels.std)
+    batch = (images - np.array(pixels.mean, np.float32)) / np.array(pixels.std, np.float32)
     out: Any = jax.jit(model.network.apply)(model.variables, batch)
     return np.asarray(out.logits)
 
@@ -181,17 +181,18 @@ def test_the_sidecar_says_how_to_use_the_artefact(model, tmp_path):
 # ONNX
 
 
-def session_of(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+def run_onnx(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [out.name for out in session.get_outputs()]
+    return {name: np.asarray(out) for name, out in zip(names, session.run(names, {"images": images}), strict=True)}
 
 
 @pytest.mark.parametrize("fold_bn", [False, True])
 def test_onnx_runs_on_any_number_of_images(model, images, logits, fold_bn, tmp_path):
     export(model, tmp_path / "m.onnx", "onnx", fold_bn=fold_bn)
-    session = session_of(tmp_path / "m.onnx")
-    assert_close(session.run(["logits"], {"images": images})[0], logits)
-    assert_close(session.run(["logits"], {"images": images[:1]})[0], logits[:1])
-    found = dict(zip([out.name for out in session.get_outputs()], session.run(None, {"images": images}), strict=True))
+    found = run_onnx(tmp_path / "m.onnx", images)
+    assert_close(found["logits"], logits)
+    assert_close(run_onnx(tmp_path / "m.onnx", images[:1])["logits"], logits[:1])
     assert set(found) == {"features", "logits", "probabilities"}
     np.testing.assert_allclose(found["probabilities"], jax.nn.softmax(logits), atol=1e-5)
     proto = onnx.load(tmp_path / "m.onnx")
@@ -207,17 +208,16 @@ def test_onnx_takes_normalised_images_if_asked(model, images, logits, tmp_path):
     export(model, tmp_path / "m.onnx", "onnx", input="float32")
     pixels = model.meta.preprocessing
     batch = (images - np.array(pixels.mean)) / np.array(pixels.std)
-    assert_close(session_of(tmp_path / "m.onnx").run(["logits"], {"images": batch.astype(np.float32)})[0], logits)
+    assert_close(run_onnx(tmp_path / "m.onnx", batch.astype(np.float32))["logits"], logits)
 
 
-@pytest.mark.parametrize("side", [23, 24])
-@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize(("side", "biased"), [(23, False), (24, True)])
 def test_every_operation_of_a_table_is_the_same_in_onnx(side, biased, tmp_path):
     model = every_operation(side, biased=biased)
     assert export(model, tmp_path / "m.onnx", "onnx").relative < 1e-5
     assert export(model, tmp_path / "f.onnx", "onnx", fold_bn=True).relative < 1e-5
     images = np.random.default_rng(7).integers(0, 256, (2, side, side, 3), np.uint8)
-    (found,) = session_of(tmp_path / "m.onnx").run(["embedding"], {"images": images})
+    found = run_onnx(tmp_path / "m.onnx", images)["embedding"]
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
     out: Any = jax.jit(model.network.apply)(model.variables, images.astype(np.float32) / 127.5 - 1)
     np.testing.assert_allclose(found, out.embedding, atol=1e-5)
@@ -306,4 +306,4 @@ def test_a_package_that_is_missing_is_named(format, module, tmp_path, monkeypatc
     monkeypatch.delitem(sys.modules, "inception_jax.weights.writers.onnx")
     path = tmp_path / ("m.onnx" if format == "onnx" else "m.keras")
     with pytest.raises(UserError, match=rf"needs .*extra \[{format}\]"):
-        require_name(path, format)
+        writer_for(path, format)

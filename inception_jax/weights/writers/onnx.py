@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ except ImportError as error:
 
 OPSET = 17
 IR_VERSION = 8  # that of the opset's time: newer ones are refused by older runtimes
-_ACTIVATIONS = {nn.relu: "Relu", nn.sigmoid: "Sigmoid"}
+_ACTIVATIONS: dict[Callable[..., Any], str] = {nn.relu: "Relu", nn.sigmoid: "Sigmoid"}
 
 
 class OnnxWriter:
@@ -221,7 +221,7 @@ class _Graph:
         window = {
             "kernel_shape": (op.window,) * 2,
             "strides": (op.stride,) * 2,
-            "pads": _pads(side, (op.window,) * 2, op.stride, op.padding),
+            "pads": _pads(side, (op.window, op.window), op.stride, op.padding),
         }
         if op.kind == "max":
             return self.add("MaxPool", [x], name, **window)
