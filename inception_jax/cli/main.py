@@ -19,10 +19,17 @@ from inception_jax.errors import UserError
 COMMANDS = {
     "prepare": "ImageNet from its archives to a data set that training and evaluation read",
     "train": "train an experiment, or continue it where it stopped",
-    "evaluate": "top-1 and top-5 of a trained run over every image of a split",
+    "compile": "the train step through the TPU compiler, without a TPU: memory, time and hours, as estimates",
+    "launch": "print or run what starts an experiment on many hosts: TPU VMs, SLURM, GKE, or processes here",
+    "evaluate": "top-1 and top-5 of a trained run or converted weights over every image of a split",
     "ensemble": "several networks as one: the table of models x crops, as in the papers",
-    "predict": "classify image files or folders with a trained run",
+    "validate-all": "top-1 and top-5 of every weights file of a folder, beside what its source publishes",
+    "predict": "classify image files or folders with a trained run or converted weights",
+    "features": "what a layer of a network computes of images, as a NumPy archive or a Parquet table",
+    "probe": "a linear probe or nearest neighbours on files of features",
+    "fid": "Frechet Inception Distance between two folders of images",
     "convert": "public weights of torchvision, timm, Keras, TF-slim, Caffe, ONNX or facenet as a checkpoint",
+    "export": "trained or converted weights as a file of other programs: StableHLO, ONNX, torchvision, timm, Keras",
     "models": "every network and variant: size, parameters, multiply-adds, weights that fit, its paper's figures",
     "describe": "layers, shapes, parameters and multiply-adds of a network, beside its paper's",
 }
@@ -71,7 +78,7 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
         )
         command.set_defaults(takes_config=False)
         if name == wanted:
-            module = importlib.import_module(f"inception_jax.cli.{name}")
+            module = importlib.import_module(f"inception_jax.cli.{name.replace('-', '_')}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
