@@ -30,18 +30,20 @@ types: $(VENV)/.installed-test
 imports: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
-# docs/networks.md from the networks themselves; a test compares them.
+# docs/networks.md from the networks themselves, docs/weights.md from the catalogue of weights; a test compares them.
 docs: $(VENV)/.installed-test
 	$(BIN)/python docs/generate.py
 
 docs-code: $(VENV)/.installed-test
 	$(BIN)/pytest tests/test_docs.py
 
-# The committed outputs of torchvision and timm, computed again in an environment of its own (some 6 GB).
-goldens-check: | $(BIN)/pip
+# The committed outputs of torchvision and timm, computed again in an environment of its own (some 6 GB), and exported
+# weights loaded there.
+goldens-check: $(VENV)/.installed-test
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet torch==2.14.1 torchvision==0.29.1 timm==1.0.31
 	.venv-peers/bin/python -m tests.goldens.make_parity --check
+	$(BIN)/pytest -m slow tests/weights/test_export_libraries.py
 
 clean:
 	rm -rf $(VENV) $(PREPARE) .venv-peers build *.egg-info .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
