@@ -50,7 +50,7 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(("data", "model")))
 
 
-def state_shardings(tree: Tree, mesh: Mesh, smallest: int) -> Tree:
+def state_shardings(tree: Any, mesh: Mesh, smallest: int) -> Any:
     """Where each array of `tree` lies: the longest axis that `model` divides, the last of equals, is split over it.
 
     Arrays of fewer than `smallest` elements, or without such an axis, have a whole copy on every device. The rule

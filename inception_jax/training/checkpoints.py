@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from etils import epath
 from jax import lax
 from orbax.checkpoint import checkpoint_managers as policies
 
@@ -25,9 +26,6 @@ from inception_jax.distributed.job import Job
 from inception_jax.errors import UserError
 from inception_jax.training.run_directory import RunDirectoryError, require_same
 from inception_jax.training.state import TrainState
-
-# Orbax measures its limit by the wall clock: at the usual 600 s a clock that is set forward would fail a save.
-_NO_LIMIT = 10**6
 
 
 class CheckpointError(UserError, RuntimeError):
@@ -89,7 +87,6 @@ class Checkpoints:
                 best_fn=_top1,  # decides nothing beside the policy, but without it metrics are not saved
                 cleanup_tmp_directories=not read_only,
                 read_only=read_only,
-                async_options=ocp.AsyncOptions(timeout_secs=_NO_LIMIT),
             ),
             item_names=("state", "data", "meta"),
             item_handlers={
@@ -204,7 +201,7 @@ class Checkpoints:
 
     def read_meta(self, step: int) -> dict[str, Any]:
         """What describes the checkpoint of `step`: `config` (flattened), `class_names`, `structure`, `checksum`."""
-        return ocp.JsonCheckpointHandler().restore(self.path(step) / "meta")
+        return self._read_json(step, "meta")
 
     def read(self, step: int, abstract: TrainState) -> Restored:
         """The checkpoint of `step`, verified; see `restore`."""
@@ -218,7 +215,7 @@ class Checkpoints:
         average = {"average": abstract.average} if abstract.average else None
         part = average or {"params": abstract.params, "batch_stats": abstract.batch_stats}
         read = ocp.PyTreeCheckpointHandler().restore(
-            self.path(step) / "state",
+            self._item(step, "state"),
             args=ocp.args.PyTreeRestore(
                 part, restore_args=ocp.checkpoint_utils.construct_restore_args(part), partial_restore=True
             ),
@@ -230,8 +227,7 @@ class Checkpoints:
     def _description(self, step: int, abstract: TrainState) -> tuple[dict[str, Any], dict[str, Any]]:
         """`meta` and `data` of the checkpoint of `step`, which is of this config and of the structure of `abstract`."""
         # Not through the manager, which ends by waiting on the devices for processes that may have failed to read.
-        path = self.path(step)
-        meta, data = (ocp.JsonCheckpointHandler().restore(path / item) for item in ("meta", "data"))
+        meta, data = (self._read_json(step, name) for name in ("meta", "data"))
         digest = meta.pop("digest")
         if _digest(meta, data) != digest:
             raise ValueError("its description or its iterator's state is not as it was saved")
@@ -239,10 +235,16 @@ class Checkpoints:
         _require_structure(meta["structure"], structure(abstract), self.path(step))
         return meta, data
 
+    def _item(self, step: int, name: str) -> epath.Path:
+        return epath.Path(self.path(step)) / name
+
+    def _read_json(self, step: int, name: str) -> dict[str, Any]:
+        return dict(ocp.JsonCheckpointHandler().restore(self._item(step, name)))
+
     def _load(self, step: int, abstract: TrainState) -> Restored:
         meta, data = self._description(step, abstract)
         target = ocp.args.StandardRestore(abstract)
-        state = ocp.StandardCheckpointHandler().restore(self.path(step) / "state", args=target)
+        state = ocp.StandardCheckpointHandler().restore(self._item(step, "state"), args=target)
         return Restored(state, data, meta)
 
     def _agreed(self, what: str, load: Callable[[], Restored]) -> Restored:

@@ -83,6 +83,7 @@ def logs(job: list[Process]) -> str:
 
 def _member(special: dict, arguments: list[str]) -> int:
     import orbax.checkpoint as ocp
+    import pytest
 
     from inception_jax import models
     from inception_jax.cli.main import main
@@ -90,8 +91,8 @@ def _member(special: dict, arguments: list[str]) -> int:
     from inception_jax.data.records import DataError
     from tests.fake_network import FakeNetwork
 
-    models.create = lambda *_, num_classes, **__: FakeNetwork(num_classes, dropout=0.2)
-    following = TrainIterator.__next__
+    patch, following = pytest.MonkeyPatch(), TrainIterator.__next__
+    patch.setattr(models, "create", lambda *_, num_classes, **__: FakeNetwork(num_classes, dropout=0.2))
 
     def disturbed(batches):
         step = batches.get_state()["next_index"] + 1 if special["stall"] or special["fail"] else 0
@@ -101,16 +102,19 @@ def _member(special: dict, arguments: list[str]) -> int:
             raise DataError("images/7.jpg is no image")
         return following(batches)
 
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def no_space(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    TrainIterator.__next__ = disturbed
+    patch.setattr(TrainIterator, "__next__", disturbed)
     if special["die_in"] == "save":  # the arrays are on their way, what describes them is not
-        ocp.JsonCheckpointHandler.async_save = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        patch.setattr(ocp.JsonCheckpointHandler, "async_save", die)
     if special["full"]:
-        ocp.JsonCheckpointHandler.async_save = no_space
+        patch.setattr(ocp.JsonCheckpointHandler, "async_save", no_space)
     if special["die_in"] == "restore":
-        ocp.StandardCheckpointHandler.restore = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        patch.setattr(ocp.StandardCheckpointHandler, "restore", die)
     return main(arguments)
 
 

@@ -130,8 +130,8 @@ def test_a_failure_reaches_everyone_with_its_code():
     found = run(3, body)
     assert isinstance(found[2], Mismatch)
     for index in (0, 1):
-        assert isinstance(found[index], PeerFailed)
-        assert found[index].code == 2
+        assert isinstance(error := found[index], PeerFailed)
+        assert error.code == 2
         assert "process 2 on host-2 failed: Mismatch: the disk of host-2 is full" in str(found[index])
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import itertools
 import json
 import os
 import signal
@@ -112,12 +111,25 @@ def test_a_finished_run_is_not_trained_again(unbroken, mesh, monkeypatch):
     assert run(workdir, mesh=mesh) == results
 
 
-def test_a_clock_that_jumps_changes_nothing(tmp_path, unbroken, mesh, monkeypatch):
-    """A day forth and back at every few readings, as after a correction over the network."""
-    real, readings = time.time, itertools.count()
-    monkeypatch.setattr(time, "time", lambda: real() + 86_400 * (next(readings) // 3 % 2))
-    results = run(tmp_path, mesh=mesh)
-    assert next(readings) > 10
+class ClockSetAt(io.StringIO):
+    """A terminal that sets the clock when it is told of a step."""
+
+    def __init__(self, text, seconds, monkeypatch):
+        super().__init__()
+        self.text, self.seconds, self.now, self.offset = text, seconds, time.time, 0
+        monkeypatch.setattr(time, "time", lambda: self.now() + self.offset)
+
+    def write(self, text):
+        if self.text in text:
+            self.offset = self.seconds
+        return super().write(text)
+
+
+@pytest.mark.parametrize("seconds", [86_400, -86_400])
+def test_a_clock_that_is_set_changes_nothing(tmp_path, unbroken, mesh, monkeypatch, seconds):
+    clock = ClockSetAt("step  4/20", seconds, monkeypatch)
+    results = run(tmp_path, mesh=mesh, stream=clock)
+    assert clock.offset == seconds
     assert_same_run(tmp_path, unbroken, mesh)
     assert 0 < results["seconds"] < 3600
 
