@@ -30,9 +30,11 @@ types: $(VENV)/.installed-test
 imports: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
-# docs/networks.md from the networks themselves, docs/weights.md from the catalogue of weights; a test compares them.
+# docs/networks.md from the networks themselves, docs/weights.md from the catalogue of weights, experiments/README.md
+# from the experiments; tests compare them.
 docs: $(VENV)/.installed-test
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m experiments.index
 
 docs-code: $(VENV)/.installed-test
 	$(BIN)/pytest tests/test_docs.py
@@ -43,6 +45,9 @@ goldens-check: $(VENV)/.installed-test
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet torch==2.14.1 torchvision==0.29.1 timm==1.0.31
 	.venv-peers/bin/python -m tests.goldens.make_parity --check
+	test -x .venv-peers-tf/bin/python || $(PYTHON) -m venv .venv-peers-tf
+	.venv-peers-tf/bin/pip install --quiet tensorflow==2.21.0
+	.venv-peers-tf/bin/python -m tests.goldens.make_tensorflow --check
 	$(BIN)/pytest -m slow tests/weights/test_export_libraries.py
 
 clean:

@@ -1,48 +1,146 @@
-"""Every experiment file: it resolves, says how it is run, and names a network that accepts its images."""
+"""Every experiment: it resolves, says how it is run and where its values come from, and takes a step."""
 
+import functools
+import importlib
 import re
 from pathlib import Path
+from typing import Any
 
+import jax
+import numpy as np
 import pytest
 
-from inception_jax.cli.config_flags import load_config
+from experiments import index, scale
+from experiments.arguments import experiment
+from inception_jax.cli.config_flags import load_config, load_sources
+from inception_jax.cli.main import main
+from inception_jax.config import Config, ConfigError, defaults, resolve
+from inception_jax.data.pipeline import train_iterator
 from inception_jax.data.sources import open_source
+from inception_jax.distributed.mesh import make_mesh
+from inception_jax.reporting.published import published
 from inception_jax.training.experiment import build_network
+from inception_jax.training.optimizers import make_optimizer
+from inception_jax.training.schedules import make_schedule, training_steps
+from inception_jax.training.state import Metrics, TrainState, abstract_state
+from inception_jax.training.step import make_train_step
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "experiments").rglob("*.py")
-    if path.name not in ("__init__.py", "base.py") and re.search(r"\bget_config\b", path.read_text())
+    if re.search(r"^def get_config\b", path.read_text(), re.MULTILINE)
 )
 
 
-def config_of(file):
-    return load_config([f"--config={ROOT / file}"])
+def module_of(file: str) -> Any:
+    return importlib.import_module(file.removesuffix(".py").replace("/", "."))
+
+
+def with_argument(run: str, argument: str) -> str:
+    """`FILE:member=3` and `mini` as `FILE:member=3,mini`."""
+    file, colon, own = run.partition(":")
+    return f"{file}:{own},{argument}" if colon else f"{file}:{argument}"
+
+
+# An experiment with its arguments is a row of a table each.
+ROWS = {
+    f"{file}:{argument}" if argument else file: rows
+    for file in FILES
+    for argument, rows in getattr(module_of(file), "ROWS", {"": ()}).items()
+}
+RUNS = tuple(ROWS)
+PAPERS = tuple(run for run in RUNS if "quickstart" not in run)
+
+
+@functools.cache
+def config_of(run: str) -> Config:
+    return load_config([f"--config={ROOT / run}"])
 
 
 def test_there_are_experiments():
     assert "experiments/quickstart/digits.py" in FILES
+    assert "experiments/googlenet/ensemble.py:member=7" in RUNS
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_an_experiment_resolves_and_says_how_it_is_run(file):
-    config = config_of(file)
-    assert config.epochs or config.steps
+def test_an_experiment_says_how_it_is_run(file):
     text = (ROOT / file).read_text()
     docstring = compile(text, file, "exec").co_consts[0]
     assert isinstance(docstring, str)
-    assert docstring.strip().splitlines()[0].endswith((".", ":"))
     commands = re.findall(r"^    inception-jax train --config=(\S+) --workdir=\S+$", docstring, re.MULTILINE)
-    assert commands == [file]
+    assert len(commands) == 1
+    assert commands[0] in RUNS
+    assert commands[0].partition(":")[0] == file
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_the_network_of_an_experiment_accepts_its_images(file):
-    config = config_of(file)
-    classes = 1000 if "imagenet" in config.data.source else 10
-    network = build_network(config, classes)  # traces it at the experiment's image size
-    assert network.num_classes == classes
+@pytest.mark.parametrize("run", RUNS)
+def test_an_experiment_resolves_at_every_size(run):
+    full, mini, tiny = config_of(run), config_of(with_argument(run, "mini")), config_of(with_argument(run, "tiny"))
+    assert full.epochs or full.steps
+    assert tiny.data.source == "digits"
+    if full.data.source == "tfds:imagenet2012":
+        assert mini.data.source == "tfds:fashion_mnist"
+        assert training_steps(mini, 60_000) < 4000
+    else:
+        assert mini == full
+
+
+_NETWORKS: dict[str, Any] = {}
+
+
+def network_of(config: Config, classes: int) -> Any:
+    """Traced at the size of its images, once for all experiments that have the same."""
+    key = repr((config.model, config.data.image_size, classes))
+    if key not in _NETWORKS:
+        _NETWORKS[key] = build_network(config, classes)
+    return _NETWORKS[key]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_network_of_an_experiment_accepts_its_images(run):
+    for argument, classes in ((run, 1000 if run in PAPERS else 10), (with_argument(run, "mini"), 10)):
+        assert network_of(config_of(argument), classes).num_classes == classes
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_experiment_takes_a_tiny_step(run):
+    config = config_of(with_argument(run, "tiny"))
+    train = open_source(config.data.source, config.data.train_split)
+    batch = {name: np.asarray(rows) for name, rows in next(train_iterator(train, config)).items()}
+    schedule = make_schedule(config, len(train))
+    optimizer = make_optimizer(config.optimizer, schedule)
+    network = network_of(config, len(train.class_names))
+    state = _filled(abstract_state(network, config, optimizer, make_mesh(jax.devices()[:1])))
+    # Operation by operation: the operations of one experiment are compiled for all, where a whole step takes 5 s each.
+    after, metrics = make_train_step(network, config, optimizer=optimizer, schedule=schedule)(state, batch)
+    assert after.metrics.bad_step == -1
+    assert after.step == 1
+    assert metrics["examples"] == config.batch_size
+    assert np.isfinite(metrics["loss"])
+    moved = jax.tree.map(lambda new, old: bool((new != old).any()), after.params["logits"], state.params["logits"])
+    assert all(jax.tree.leaves(moved)) == (metrics["learning_rate"] > 0)
+
+
+def _filled(abstract: TrainState) -> TrainState:
+    rng = np.random.default_rng(0)
+
+    def noise(x: Any) -> Any:
+        return jax.numpy.asarray(rng.normal(scale=0.1, size=x.shape), x.dtype)
+
+    def zeros(x: Any) -> Any:
+        return jax.numpy.zeros(x.shape, x.dtype)
+
+    params = jax.tree.map(noise, abstract.params)
+    batch_stats = jax.tree.map(lambda x: zeros(x) + 1, abstract.batch_stats)
+    return TrainState(
+        step=zeros(abstract.step),
+        params=params,
+        batch_stats=batch_stats,
+        opt_state=jax.tree.map(zeros, abstract.opt_state),
+        average=abstract.average and {"params": params, "batch_stats": batch_stats},
+        metrics=Metrics.zeros(),
+    )
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if config_of(file).data.source == "digits"])
@@ -52,3 +150,160 @@ def test_the_splits_of_an_experiment_without_download_exist(file):
     held_out = open_source(data.source, data.eval_split)
     assert train.class_names == held_out.class_names
     assert {train[i].name for i in range(len(train))}.isdisjoint(held_out[i].name for i in range(len(held_out)))
+
+
+# What a recipe is made of, with the condition under which it is part of it.
+HYPERPARAMETERS = {
+    "batch_size": lambda c: True,
+    "model.name": lambda c: True,
+    "model.variant": lambda c: True,
+    "model.dropout": lambda c: True,
+    "model.dtype": lambda c: True,
+    "model.bn_group_size": lambda c: network_of(c, 1000).style.norm is not None,
+    "data.source": lambda c: True,
+    "data.image_size": lambda c: True,
+    "data.crop": lambda c: True,
+    "data.area": lambda c: c.data.crop == "inception",
+    "data.aspect": lambda c: c.data.crop == "inception",
+    "data.shift": lambda c: c.data.crop == "shift",
+    "data.flip": lambda c: True,
+    "data.photometric": lambda c: True,
+    "data.interpolation": lambda c: True,
+    "loss.label_smoothing": lambda c: True,
+    "loss.aux_weight": lambda c: bool(network_of(c, 1000).heads),
+    "optimizer.name": lambda c: True,
+    "optimizer.learning_rate": lambda c: True,
+    "optimizer.momentum": lambda c: True,
+    "optimizer.rms_decay": lambda c: c.optimizer.name == "rmsprop",
+    "optimizer.epsilon": lambda c: c.optimizer.name == "rmsprop",
+    "optimizer.weight_decay": lambda c: True,
+    "optimizer.clip_norm": lambda c: True,
+    "schedule.name": lambda c: True,
+    "schedule.decay_factor": lambda c: c.schedule.name == "staircase",
+    "schedule.decay_epochs": lambda c: c.schedule.name == "staircase" and not c.schedule.decay_steps,
+    "schedule.power": lambda c: c.schedule.name == "poly",
+    "average.decay": lambda c: True,
+}
+
+
+@pytest.mark.parametrize("run", PAPERS)
+def test_every_hyperparameter_of_a_papers_row_has_a_source(run):
+    config, sources = load_sources([f"--config={ROOT / run}"])
+    kinds = {source.kind for source in sources.values()}
+    assert kinds <= {"paper", "public code", "our choice", "default"}
+    for name, counts in HYPERPARAMETERS.items():
+        if counts(config):
+            assert sources[name].kind != "default", name
+    assert sources["steps" if config.steps else "epochs"].kind != "default"
+    assert not [name for name, source in sources.items() if "no source given" in source.where]
+
+
+@pytest.mark.parametrize("run", PAPERS)
+def test_what_is_modern_is_off_in_a_papers_row(run):
+    config = config_of(run)
+    assert config.optimizer.name in ("momentum", "caffe", "rmsprop")
+    assert config.schedule.name != "cosine"
+
+
+@pytest.mark.parametrize("run", PAPERS)
+def test_an_experiment_differs_from_what_it_derives_from_by_a_handful_of_lines(run):
+    text = (ROOT / run.partition(":")[0]).read_text()
+    body = text.rpartition("\ndef get_config")[2]
+    assert body.count("cite(") <= 12
+
+
+@experiment
+def get_config(member: int = 1, share: float = 0.5):
+    config = defaults()
+    config.update(seed=member, batch_size=32, epochs=10.0)
+    config.data.source = "tfds:imagenet2012"
+    config.data.area = (share, 1.0)
+    config.optimizer.learning_rate = 0.1
+    config.average.decay = 0.99
+    return config
+
+
+def test_arguments_are_those_of_the_function_and_the_shared_ones():
+    assert resolve(get_config()) == resolve(get_config(""))
+    config = resolve(get_config("member=3,share=0.25"))
+    assert (config.seed, config.data.area) == (3, (0.25, 1.0))
+    assert resolve(get_config(member=3)).seed == 3
+    assert resolve(get_config("member=2,mini")).data.source == "tfds:fashion_mnist"
+    assert resolve(get_config("mini=cifar10")).data.source == "tfds:cifar10"
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("minni", "argument 'minni' is unknown; an experiment takes member=..., share=..., mini, mini=DATASET, tiny"),
+        ("member", "argument 'member' is unknown"),
+        ("tiny=3", "argument 'tiny=3' is unknown"),
+        ("member=three", "argument 'member=three': invalid literal for int()"),
+        ("batch=0", "argument batch=0 must be above 0"),
+        ("epochs=0", "argument epochs=0 must be above 0"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_named(argument, words):
+    with pytest.raises(ConfigError) as error:
+        get_config(argument)
+    assert words in str(error.value)
+
+
+def test_the_batch_rule_keeps_the_images_and_scales_the_rate():
+    one, eight = resolve(get_config()), resolve(get_config("batch=256"))
+    assert (eight.batch_size, eight.epochs) == (256, one.epochs)
+    assert eight.optimizer.learning_rate == pytest.approx(8 * one.optimizer.learning_rate)
+    assert eight.average.decay == pytest.approx(one.average.decay**8)
+    stepped = get_config()
+    stepped.steps, stepped.schedule.decay_steps = 8000, 800
+    scale.batch(stepped, 256)
+    assert (stepped.steps, stepped.schedule.decay_steps) == (1000, 100)
+
+
+@pytest.mark.parametrize("length", [0.5, 5.0, 40.0])
+def test_a_shorter_schedule_has_the_same_shape(length):
+    config = get_config()
+    config.schedule.update(name="staircase", decay_factor=0.5, decay_epochs=2.0, warmup_epochs=1.0)
+    whole = resolve(config)
+    scale.epochs(config, length)
+    other = resolve(config)
+    schedules = [make_schedule(c, scale.IMAGES) for c in (whole, other)]
+    lengths = [training_steps(c, scale.IMAGES) for c in (whole, other)]
+    for share in (0.05, 0.15, 0.25, 0.45, 0.95):
+        rates = [float(np.asarray(s(round(share * n)))) for s, n in zip(schedules, lengths, strict=True)]
+        assert rates[0] == pytest.approx(rates[1], rel=1e-3)
+
+
+def test_the_page_of_experiments_is_what_the_files_say():
+    assert (ROOT / "experiments" / "README.md").read_text() == index.page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("run", [run for run in RUNS if ROWS[run]])
+def test_a_run_book_prints_the_numbers_of_its_rows(run):
+    numbers = {float(text) for text in re.findall(r"\d+\.\d+|\d+", module_of(run.partition(":")[0]).__doc__)}
+    for row in (published()[name] for name in ROWS[run]):
+        assert {row.top1_error, row.top5_error} - {None} <= numbers, row.id
+
+
+DOCUMENT = (ROOT / "docs" / "ablations.md").read_text()
+
+
+def test_the_worked_example_is_a_file_of_a_few_lines():
+    shown = re.search(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert shown
+    file = (ROOT / "experiments" / "googlenet" / "third_kernel_3.py").read_text()
+    assert file.partition('"""\n\n')[2] == shown[1]
+    assert len(file.splitlines()) < 20
+
+
+def test_the_worked_examples_commands_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    monkeypatch.chdir(tmp_path)
+    explain, *train = [line.split()[2:] for line in DOCUMENT.splitlines() if line.startswith("$ inception-jax")]
+    assert main(explain) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["model.options.third_kernel"]
+    tiny = next(arguments for arguments in train if ":tiny" in arguments[1])
+    assert main(tiny) == 0
+    assert "2 steps" in capsys.readouterr().out
+    for arguments in train:
+        load_config([flag for flag in arguments if flag.startswith("--config")])

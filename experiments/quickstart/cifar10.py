@@ -10,9 +10,11 @@ name another copy of it with `--config.data.source=tfds:NAME`.
     inception-jax train --config=experiments/quickstart/cifar10.py --workdir=runs/cifar10
 """
 
+from experiments.arguments import experiment
 from experiments.quickstart import fashion_mnist
 
 
+@experiment
 def get_config():
     """The small run on colour images."""
     config = fashion_mnist.get_config()

@@ -12,8 +12,10 @@ dropout reached 92.4 % in 31. The data set must have been prepared as ArrayRecor
 """
 
 from experiments import base
+from experiments.arguments import experiment
 
 
+@experiment
 def get_config():
     """The small run on real photographs."""
     config = base.get_config()

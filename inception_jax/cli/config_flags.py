@@ -13,7 +13,8 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from inception_jax.config import Config, ConfigError, as_config_dict, resolve
+from inception_jax.config import Config, ConfigError, as_config_dict, flatten, resolve
+from inception_jax.config.sources import Source, sources
 
 
 def add_config_argument(parser: argparse.ArgumentParser, help: str) -> None:
@@ -53,17 +54,34 @@ def load_config(found: Sequence[str], base: Config | None = None) -> Config:
     Raises:
       ConfigError: no config, a file that cannot be loaded, or an impossible field or value.
     """
+    config = _named(found, base)
+    _change(config, [flag for flag in found if flag.startswith("--config.")])
+    return resolve(config)
+
+
+def load_sources(found: Sequence[str]) -> tuple[Config, dict[str, Source]]:
+    """The experiment that the `--config` flags name, and the source of each of its fields, by their flat names.
+
+    Raises:
+      ConfigError: see `load_config`.
+    """
+    config = _named(found, None)
+    written = resolve(config)
+    _change(config, [flag for flag in found if flag.startswith("--config.")])
+    final = resolve(config)
+    return final, sources(config, flatten(written), flatten(final), flatten(Config()))
+
+
+def _named(found: Sequence[str], base: Config | None) -> ml_collections.ConfigDict:
+    """The experiment that the flags name, before their changes."""
     if "--config" in found:
         raise ConfigError("--config needs a value: --config=FILE")
     paths = [flag.partition("=")[2] for flag in found if flag.startswith("--config=")]
     if paths:
-        config = _load_file(paths[-1])
-    elif base is not None:
-        config = as_config_dict(base)
-    else:
-        raise ConfigError("no experiment is named: --config=experiments/quickstart/digits.py, for one")
-    _change(config, [flag for flag in found if flag.startswith("--config.")])
-    return resolve(config)
+        return _load_file(paths[-1])
+    if base is not None:
+        return as_config_dict(base)
+    raise ConfigError("no experiment is named: --config=experiments/quickstart/digits.py, for one")
 
 
 def _load_file(path: str) -> ml_collections.ConfigDict:
@@ -88,7 +106,8 @@ def _load_file(path: str) -> ml_collections.ConfigDict:
     except Exception as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
         where = f"{name}, line {lines[-1]}" if lines else name
-        raise ConfigError(f"{where}: {type(error).__name__}: {_one_line(error)}") from error
+        kind = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
+        raise ConfigError(f"{where}: {kind}{_one_line(error)}") from error
     if not isinstance(config, ml_collections.ConfigDict):
         raise ConfigError(f"get_config() of {name} returns {type(config).__name__}, not an ml_collections.ConfigDict")
     return config

@@ -31,6 +31,7 @@ COMMANDS = {
     "convert": "public weights of torchvision, timm, Keras, TF-slim, Caffe, ONNX or facenet as a checkpoint",
     "export": "trained or converted weights as a file of other programs: StableHLO, ONNX, torchvision, timm, Keras",
     "models": "every network and variant: size, parameters, multiply-adds, weights that fit, its paper's figures",
+    "explain": "an experiment's recipe: each value with the paper, public code or choice that it comes from",
     "describe": "layers, shapes, parameters and multiply-adds of a network, beside its paper's",
 }
 

@@ -5,6 +5,7 @@ the frozen dataclass `Config`, or raises `ConfigError` naming the field, the val
 right. Nothing here touches a device, so a typing error costs a second.
 """
 
+from inception_jax.config.augment import Augment
 from inception_jax.config.check import as_config_dict, check_devices, defaults, resolve
 from inception_jax.config.compare import difference, fingerprint, flatten, neutral_fields
 from inception_jax.config.data import Data
@@ -17,6 +18,7 @@ from inception_jax.config.schema import Config
 from inception_jax.config.training import Average, Checkpoint, Log, Loss, Optimizer, Schedule
 
 __all__ = [
+    "Augment",
     "Average",
     "Checkpoint",
     "Config",

@@ -16,6 +16,7 @@ from inception_jax.config.errors import ConfigError
 from inception_jax.config.groups import check_groups
 from inception_jax.config.scales import view_scales
 from inception_jax.config.schema import Config
+from inception_jax.config.sources import without_sources
 
 
 def defaults() -> Any:
@@ -47,7 +48,7 @@ def resolve(config: Mapping[str, Any] | ml_collections.ConfigDict) -> Config:
     """
     if isinstance(config, ml_collections.ConfigDict):
         config = config.to_dict()
-    resolved = _build(Config, config, "config")
+    resolved = _build(Config, without_sources(config) if isinstance(config, Mapping) else config, "config")
     _check_combinations(resolved)
     return resolved
 
@@ -125,6 +126,11 @@ def _check_combinations(config: Config) -> None:
         raise ConfigError(
             f"config.data.eval_side ({config.data.eval_side}) is below config.data.image_size "
             f"({config.data.image_size}); the square is cut from the resized image"
+        )
+    if (config.augment.mixup or config.augment.cutmix) and batch // micro % 2:
+        raise ConfigError(
+            f"config.augment.mixup and cutmix pair images: {batch // micro} of one forward pass (config.batch_size / "
+            "config.optimizer.accumulate) must be an even number"
         )
     check_groups(config.optimizer)
     view_scales(config)

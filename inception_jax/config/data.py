@@ -25,6 +25,7 @@ class Data:
     area: tuple[float, float] = number((0.08, 1.0), 0.0, 1.0, "range of the crop's area, as a share of the image")
     aspect: tuple[float, float] = number((3 / 4, 4 / 3), 0.01, 100.0, "range of the crop's width / height")
     shift: float = number(0.125, 0.0, 0.5, "largest shift of `crop='shift'`, as a share of the side")
+    seed: int = number(-1, -1, 2**31 - 1, "of order, crops and distortions; -1: `config.seed`")
     flip: bool = value(True, "mirror half of the training images")
     photometric: str = choice(
         "none", ("none", "fast", "full"), "colour distortion: slim's fast mode, or all four distortions"

@@ -15,6 +15,7 @@ class Model:
     name: str = value("googlenet", "a name that `inception_jax.models.names()` lists")
     variant: str = value("", "a variant of that network; empty is the network's default")
     width: float = number(1.0, 0.01, 8.0, "multiplies the channels of every convolution")
+    modules: int = number(0, 0, 999, "only the first modules of the network, for quick tries; 0: all of them")
     aux: bool = value(True, "build the auxiliary classifiers (used in training only)")
     dropout: float | None = number(None, 0.0, 0.99, "share dropped before the classifier; None: the network's own")  # type: ignore[arg-type]
     bn_group_size: int = number(32, 0, 2**20, "images that share batch statistics; 0: the whole batch")

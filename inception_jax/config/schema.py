@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inception_jax.config.augment import Augment
 from inception_jax.config.data import Data
 from inception_jax.config.evaluation import Evaluation
 from inception_jax.config.fields import number, section
@@ -22,6 +23,7 @@ class Config:
     steps: int = number(0, 0, 10**12, "length in updates; 0: from `epochs`")
     model: Model = section(Model)
     data: Data = section(Data)
+    augment: Augment = section(Augment)
     loss: Loss = section(Loss)
     optimizer: Optimizer = section(Optimizer)
     schedule: Schedule = section(Schedule)

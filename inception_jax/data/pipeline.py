@@ -20,6 +20,7 @@ import numpy as np
 from inception_jax.config import Config, ConfigError, Data
 from inception_jax.data import crops, decode
 from inception_jax.data.eval_resize import evaluation_image
+from inception_jax.data.randaugment import randaugment
 from inception_jax.data.records import DataError, Record, Source
 from inception_jax.data.training_crop import training_image
 from inception_jax.data.watch import Watch
@@ -93,7 +94,7 @@ def train_iterator(source: Source, config: Config, *, process_index: int = 0, pr
     _check_not_empty(source)
     watch = Watch(source, config.data.timeout)
     loader = _TrainLoader(source, config, watch)
-    order = np.random.SeedSequence((config.seed, _SHUFFLE)).generate_state(1)[0]
+    order = np.random.SeedSequence((_seed(config), _SHUFFLE)).generate_state(1)[0]
     records = grain.MapDataset.range(len(source)).shuffle(seed=int(order)).repeat().map_with_index(loader)
     return TrainIterator(_batches(records, local_batch, process_index, process_count, config.data), watch, loader)
 
@@ -173,6 +174,8 @@ class _TrainLoader:
             except decode.DecodeError as error:
                 self._report(which, f"{name}{error}")
             else:
+                if (augment := self._config.augment).randaugment:
+                    pixels = randaugment(pixels, augment.randaugment, augment.magnitude, rng)
                 return _example({"image": pixels}, record, self._source, seeds)
         raise DataError(
             f"{self._source.name_of(index)} and the {attempts - 1} records after it are all unreadable; "
@@ -241,7 +244,11 @@ class _EvalLoader:
 
 
 def _seeds(config: Config, epoch: int, index: int) -> np.random.SeedSequence:
-    return np.random.SeedSequence((config.seed, epoch, index))
+    return np.random.SeedSequence((_seed(config), epoch, index))
+
+
+def _seed(config: Config) -> int:
+    return config.seed if config.data.seed < 0 else config.data.seed
 
 
 def _pixels(image: bytes | np.ndarray, min_height: int, min_width: int) -> np.ndarray:

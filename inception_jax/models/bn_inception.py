@@ -10,10 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import flax.linen as nn
+
 from inception_jax.models.auxiliary import googlenet_head
 from inception_jax.models.layers import ACTIVATIONS, INITIALIZERS, BatchNormSpec
 from inception_jax.models.network import Architecture, Variant
-from inception_jax.models.table import Conv, Inception, Padding, Pool, Row, avg_pool, conv, inception, max_pool
+from inception_jax.models.table import (
+    Conv,
+    Inception,
+    LocalResponseNorm,
+    Padding,
+    Pool,
+    Row,
+    avg_pool,
+    conv,
+    inception,
+    max_pool,
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,8 @@ class Options:
     Attributes:
       projection_4c_4d: channels behind the pools of 4c and 4d: 128 as printed, 96 in slim.
       activation: behind every batch norm: "relu", or "sigmoid" for the paper's BN-x5-Sigmoid.
+      batch_norm: batch norm behind every convolution; without it a bias (the "Inception" of figure 3).
+      lrn: GoogLeNet's local response norms in the stem, which "Inception" and "BN-Baseline" keep.
       bn_scale: batch norm has a gamma.
       bn_epsilon: inside the root of batch norm; the paper gives none, Caffe's layer has 1e-5.
       separable_conv1: the first 7x7 is a filter bank of 8 on each channel, then a 1x1; Caffe's is dense.
@@ -34,10 +49,13 @@ class Options:
       heads: two auxiliary classifiers, on 3c and 4e; the paper describes none.
       dropout: share dropped before the classifier.
       kernel_init: initial weights of the convolutions.
+      init_scale: multiplies their deviation, for the ensemble's "larger initial weights"; with "he" only.
     """
 
     projection_4c_4d: int = 128
     activation: Literal["relu", "sigmoid"] = "relu"
+    batch_norm: bool = True
+    lrn: bool = False
     bn_scale: bool = True
     bn_epsilon: float = 1e-3
     separable_conv1: bool = True
@@ -48,6 +66,7 @@ class Options:
     heads: bool = False
     dropout: float = 0.4
     kernel_init: Literal["he", "xavier", "normal_0.01", "normal_0.1"] = "he"
+    init_scale: float = 1.0
 
 
 PAPER = Options()
@@ -106,17 +125,28 @@ def _conv1(options: Options, padding: Padding) -> Conv:
     return conv(64, 7, 2, padding, norm=options.norm_conv1, stddev=stddev, multiplier=multiplier)
 
 
+def _kernel_init(options: Options) -> nn.initializers.Initializer:
+    if options.init_scale == 1:
+        return INITIALIZERS[options.kernel_init]
+    if options.kernel_init != "he":
+        raise ValueError(f"option init_scale of bn_inception goes with kernel_init he, not {options.kernel_init}")
+    return nn.initializers.variance_scaling(2 * options.init_scale**2, "fan_in", "truncated_normal")
+
+
 def build(options: Options) -> Architecture:
     """The appendix's figure 5."""
     caffe, p = options.caffe_edges, options.projection_4c_4d
     avg = avg_pool(3, count_padding=caffe)
     stem_pool = max_pool(3, 2, "CEIL" if caffe else "SAME")
     strided: Padding = 1 if caffe else "SAME"
+    norm1, norm2 = ([(name, LocalResponseNorm())] if options.lrn else [] for name in ("norm1", "norm2"))
     rows: tuple[Row, ...] = (
         ("conv1", _conv1(options, 3 if caffe else "SAME")),
         ("pool1", stem_pool),
+        *norm1,
         ("conv2_reduce", conv(64)),
         ("conv2", conv(192, 3)),
+        *norm2,
         ("pool2", stem_pool),
         ("inception_3a", module(64, 64, 64, 64, 96, avg, 32)),
         ("inception_3b", module(64, 64, 96, 64, 96, avg, 64)),
@@ -137,10 +167,10 @@ def build(options: Options) -> Architecture:
         rows,
         heads=heads if options.heads else (),
         dropout=options.dropout,
-        norm=BatchNormSpec(scale=options.bn_scale, epsilon=options.bn_epsilon),
+        norm=BatchNormSpec(scale=options.bn_scale, epsilon=options.bn_epsilon) if options.batch_norm else None,
         input_size=224,
         activation=ACTIVATIONS[options.activation],
-        kernel_init=INITIALIZERS[options.kernel_init],
+        kernel_init=_kernel_init(options),
         biased=options.conv_bias,
         published={"total": {"params": "13.6 M", "ops": "2.0 G (Rethinking, table 3)"}},
     )

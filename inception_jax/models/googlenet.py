@@ -29,6 +29,7 @@ class Options:
       batch_norm: batch norm behind every convolution in place of biases and local response norm.
       bn_scale: the batch norm has a gamma.
       bn_decay: of the running statistics.
+      lrn: local response norm in the stem, where there is no batch norm.
       third_kernel: side of the third branch's convolution: the paper's 5; slim and torchvision have 3.
       heads: the two auxiliary classifiers.
       adaptive_heads: they pool to 4x4 whatever the map, as torchvision's.
@@ -46,6 +47,7 @@ class Options:
     batch_norm: bool = False
     bn_scale: bool = False
     bn_decay: float = 0.9997
+    lrn: bool = True
     third_kernel: int = 5
     heads: bool = True
     adaptive_heads: bool = False
@@ -138,10 +140,11 @@ def build(options: Options) -> Architecture:
     rows: list[Row] = [("conv1", conv(64, 7, options.stem_stride, 3 if options.ceil_pools else "SAME"))]
     if options.stem_pools > 1:
         rows += [("pool1", max_pool(3, 2, edge))]
-    if not options.batch_norm:
+    lrn = options.lrn and not options.batch_norm
+    if lrn:
         rows += [("norm1", LocalResponseNorm())]
     rows += [("conv2_reduce", conv(64)), ("conv2", conv(192, 3))]
-    if not options.batch_norm:
+    if lrn:
         rows += [("norm2", LocalResponseNorm())]
     if options.stem_pools > 0:
         rows += [("pool2", max_pool(3, 2, edge))]

@@ -57,6 +57,23 @@ class Architecture:
     published: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
+def shortened(architecture: Architecture, modules: int) -> Architecture:
+    """The network without what follows its first `modules` Inception modules or residual blocks.
+
+    Auxiliary heads on rows that are gone read the last row that is left.
+    """
+    rows: list[Row] = []
+    for row in architecture.rows:
+        if isinstance(row[1], Inception | Residual):
+            modules -= 1
+        if modules < 0:
+            break
+        rows.append(row)
+    names = {name for name, _ in rows}
+    heads = tuple(head if head.after in names else replace(head, after=rows[-1][0]) for head in architecture.heads)
+    return replace(architecture, rows=tuple(rows), heads=heads)
+
+
 class Variant(NamedTuple):
     """One form of a network: the `options` that build it, what it is in plain words, the public weights that fit it."""
 

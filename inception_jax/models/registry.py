@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from inception_jax.models import bn_inception, googlenet, inception_resnet, inception_v2, inception_v3, inception_v4
 from inception_jax.models.geometry import stages
 from inception_jax.models.layers import Style
-from inception_jax.models.network import Architecture, Network, Variant
+from inception_jax.models.network import Architecture, Network, Variant, shortened
 
 
 class Definition(NamedTuple):
@@ -80,6 +80,7 @@ def create(
     variant: str = "",
     num_classes: int = 1000,
     width: float = 1.0,
+    modules: int = 0,
     aux: bool = True,
     dropout: float | None = None,
     bn_group_size: int = 32,
@@ -97,6 +98,7 @@ def create(
       variant: one of `variants(name)`; empty for the default.
       num_classes: size of the logits; 0 for a feature extractor without heads.
       width: multiplies every channel count, rounded to multiples of 8.
+      modules: keep only the first of the network's modules, for quick tries; 0 for all of them.
       aux: build the auxiliary classifiers.
       dropout: share of features dropped before the classifier; None for the network's own.
       bn_group_size: consecutive images that share batch statistics; 0 for the whole batch.
@@ -119,6 +121,8 @@ def create(
     if not 0 < width <= 8:
         raise ValueError(f"width must lie in (0, 8], got {width}")
     arch = architecture(name, variant, **options)
+    if modules:
+        arch = shortened(arch, modules)
     available = len(stages(arch.rows))
     if not 0 <= remat <= available:
         raise ValueError(f"remat must be 0 to {available}, the stages of {name}, got {remat}")

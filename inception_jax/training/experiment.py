@@ -75,6 +75,7 @@ def build_network(config: Config, num_classes: int) -> models.Network:
             variant=model.variant,
             num_classes=num_classes,
             width=model.width,
+            modules=model.modules,
             aux=model.aux,
             dropout=model.dropout,
             bn_group_size=model.bn_group_size,

@@ -13,11 +13,13 @@ from jax import lax
 from jax.sharding import Mesh
 
 from inception_jax.config import Config
+from inception_jax.data.erasing import erase
 from inception_jax.data.photometric import augment
 from inception_jax.distributed.mesh import batch_sharding, gathered, replicated, state_shardings
 from inception_jax.evaluation.metrics import hits
 from inception_jax.training.averaging import move
 from inception_jax.training.losses import classification_loss
+from inception_jax.training.mixing import mix, mixed_loss
 from inception_jax.training.state import Metrics, TrainState
 
 Batch = Mapping[str, jax.Array]
@@ -38,7 +40,8 @@ def make_train_step(
     `batch`: `image` uint8 [B, H, W, 3], `label` int32 [B], `mask` bool [B], `seed` uint32 [B]. The loss is the
     mean over the rows of `mask`; gradients follow from it, so that on a mesh they are the mean over it.
     `metrics` are this step's `loss`, `gradient_norm` (before L2 and clipping), `learning_rate`, `top1`, `top5`
-    and `examples`; `state.metrics` sums them. Dropout draws from (config.seed, step).
+    and `examples`; `state.metrics` sums them. Where images are mixed, a hit is one of the image's own label. Dropout
+    draws from (config.seed, step).
 
     With `optimizer.accumulate` = M the gradients of M microbatches are averaged into one update. Row i of
     the batch belongs to microbatch i mod M: consecutive rows lie on one device, so every microbatch is spread
@@ -71,6 +74,12 @@ def make_train_step(
             mean=data.mean,
             std=data.std,
         )
+        mixed = None
+        if config.augment.mixup or config.augment.cutmix:
+            mixed = mix(images, batch["label"], batch["seed"], config.augment)
+            images = mixed.images
+        if config.augment.erasing:
+            images = erase(images, batch["seed"], config.augment.erasing)
 
         def loss_of(params: Any) -> tuple[jax.Array, Any]:
             output, updates = network.apply(
@@ -80,7 +89,11 @@ def make_train_step(
                 rngs={"dropout": key},
                 mutable=["batch_stats"],
             )
-            losses = classification_loss(output, batch["label"], config.loss)
+            losses = (
+                mixed_loss(output, mixed, config.loss)
+                if mixed
+                else classification_loss(output, batch["label"], config.loss)
+            )
             loss = jnp.where(batch["mask"], losses, 0.0).sum() / total
             return loss, (output.logits, updates.get("batch_stats", {}))
 

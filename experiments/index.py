@@ -1,0 +1,128 @@
+"""Writes experiments/README.md from the experiments, what was published and what was measured: `make docs`."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from inception_jax.reporting.published import Published, published
+from inception_jax.reporting.tables import render
+
+FOLDER = Path(__file__).parent
+MEASURED = FOLDER / "measured.csv"
+COLUMNS = ("experiment", "what", "published", "crops", "top-1", "top-5", "mini", "full", "cost")
+
+INTRODUCTION = """# Experiments
+
+Generated from the files of this folder by `make docs`.
+
+Every row of the papers' tables is a file that derives from the row before it: the difference is the ablation. Its
+docstring is the run-book, and `inception-jax explain` prints where each value comes from.
+
+```console
+$ inception-jax explain --config=experiments/bn_inception/bn_x5.py
+$ inception-jax train --config=experiments/bn_inception/bn_x5.py --workdir=runs/bn_x5
+$ inception-jax train --config=experiments/bn_inception/bn_x5.py:mini --workdir=runs/bn_x5_mini
+```
+
+Arguments stand behind the file, with commas between them:
+
+- `mini`: the miniature, minutes on two CPU cores, on TFDS's Fashion-MNIST; `mini=cifar10` on another data set of small
+  images. Narrow, on small images, two epochs in which every schedule and average keeps its share of the whole. Rates,
+  momenta, losses, dropout, crops and options of the network are kept: what makes the row.
+- `tiny`: two steps on digits with the network's first module, to see that an experiment runs.
+- `epochs=30`: another length, likewise in proportion; `mini,epochs=6` is a longer miniature.
+- `batch=1024`: the batch rule. The rate grows in proportion to the batch, epochs and schedules stay, averages reach
+  back over as many images, and batch statistics stay those of 32 images. The papers' workers had 32 images each;
+  Inception-v2 and -v3 had 50 of them, so that their batch here is 1600, and Inception-v4 had 20. GoogLeNet and
+  BN-Inception were trained asynchronously, an update for every 32 images: so is their batch here.
+- Those of the file, as `member=3` of an ensemble.
+
+`--config.batch_size` changes the batch alone, without the rule.
+"""
+
+TABLE = """## Rows
+
+Errors in per cent on the validation split of ILSVRC-2012, as printed; Rethinking and single crops of Inception-v4
+are over 48,238 images, the others over 50,000. `mini` and `full` are measured errors of the miniature and
+of the whole, with the number of seeds; `cost` is the time that a whole run would take. Empty: not printed, or not run.
+"""
+
+
+def main() -> None:
+    """Writes the page beside this file."""
+    FOLDER.joinpath("README.md").write_text(page())
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    parts = [INTRODUCTION, TABLE]
+    for name in ("googlenet", "bn_inception", "inception_v3", "inception_v4", "quickstart"):
+        title = inspect.getdoc(importlib.import_module(f"experiments.{name}"))
+        assert title
+        rows = [row for path in sorted(FOLDER.joinpath(name).glob("*.py")) for row in _rows(path)]
+        parts += [f"### {name}\n\n{title}\n", render(rows, COLUMNS, "markdown") + "\n"]
+    return "\n".join(parts)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """A line for every published row of the experiment, the first of which names it."""
+    module = importlib.import_module(f"experiments.{path.parent.name}.{path.stem}")
+    if not hasattr(module, "get_config"):
+        return
+    by_rows: dict[tuple[str, ...], list[str]] = {}
+    for argument, ids in getattr(module, "ROWS", {"": ()}).items():
+        by_rows.setdefault(tuple(ids), []).append(argument)
+    for ids, arguments in by_rows.items():
+        name = f"{path.parent.name}/{path.name}"
+        line: dict[str, Any] = {
+            "experiment": f"[{path.name}]({name}){_shown(arguments)}",
+            "what": _title(module),
+            **_measured(name, arguments),
+        }
+        for row in [published()[row_id] for row_id in ids] or [None]:
+            yield line | _printed(row)
+            line = {}
+
+
+def _shown(arguments: list[str]) -> str:
+    if arguments == [""]:
+        return ""
+    values = ", ".join(argument.partition("=")[2] for argument in arguments)
+    return f"<br>`:{arguments[0].partition('=')[0]}=` {values}"
+
+
+def _title(module: Any) -> str:
+    """The first words of the docstring, up to the paper's number."""
+    first = (inspect.getdoc(module) or "").splitlines()[0]
+    return re.split(r" \(|[:;.](?: |$)", first.removeprefix("... "))[0]
+
+
+def _printed(row: Published | None) -> dict[str, Any]:
+    if row is None:
+        return {}
+    return {
+        "published": f"{row.source}, {row.variant}" if row.variant else row.source,
+        "crops": row.crops,
+        "top-1": row.top1_error,
+        "top-5": row.top5_error,
+    }
+
+
+def _measured(name: str, arguments: list[str]) -> dict[str, str]:
+    """Of `measured.csv`, where there is one: experiment, scale (mini, full or cost), and the text of the cell."""
+    if not MEASURED.exists():
+        return {}
+    wanted = {f"{name}:{argument}" if argument else name for argument in arguments}
+    with MEASURED.open() as file:
+        found = [row for row in csv.DictReader(file) if row["experiment"] in wanted]
+    return {scale: "<br>".join(row["result"] for row in found if row["scale"] == scale) for scale in COLUMNS[-3:]}
+
+
+if __name__ == "__main__":
+    main()
