@@ -39,15 +39,22 @@ docs: $(VENV)/.installed-test
 docs-code: $(VENV)/.installed-test
 	$(BIN)/pytest tests/test_docs.py
 
-# The committed outputs of torchvision and timm, computed again in an environment of its own (some 6 GB), and exported
-# weights loaded there.
+# The committed outputs of every peer, computed again in environments of their own (some 8 GB), and exported weights
+# loaded there.
 goldens-check: $(VENV)/.installed-test
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/pip install --quiet torch==2.14.1 torchvision==0.29.1 timm==1.0.31
+	.venv-peers/bin/pip install --quiet torch==2.14.1 torchvision==0.29.1 timm==1.0.31 onnx==1.23.2 onnxruntime==1.32.0 \
+	  opencv-python-headless==4.13.0.92 google-crc32c h5py munch requests six
+	.venv-peers/bin/pip install --quiet --no-deps facenet-pytorch==2.6.0 pretrainedmodels==0.7.4
 	.venv-peers/bin/python -m tests.goldens.make_parity --check
+	.venv-peers/bin/python -m tests.goldens.make_caffe --check
+	.venv-peers/bin/python -m tests.goldens.make_resize --check torchvision timm facenet-pytorch cadene
 	test -x .venv-peers-tf/bin/python || $(PYTHON) -m venv .venv-peers-tf
-	.venv-peers-tf/bin/pip install --quiet tensorflow==2.21.0
+	.venv-peers-tf/bin/pip install --quiet tensorflow==2.21.0 tf-keras==2.21.0 tf-slim==1.1.0
+	.venv-peers-tf/bin/pip install --quiet --no-deps tf-object-detection-api==0.1 facenet==1.0.5
 	.venv-peers-tf/bin/python -m tests.goldens.make_tensorflow --check
+	.venv-peers-tf/bin/python -m tests.goldens.make_slim --check
+	.venv-peers-tf/bin/python -m tests.goldens.make_resize --check slim
 	$(BIN)/pytest -m slow tests/weights/test_export_libraries.py
 
 clean:

@@ -12,7 +12,7 @@ GAIN = (1 + 1 / 12) * math.log(3)
 
 
 def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 tensor of the kind that its name in PyTorch or Keras tells."""
+    """A float32 tensor of the kind that its name in PyTorch, Keras, TF-slim, Caffe or ONNX tells."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     match name.replace("/", ".").split(".")[-1]:
         case "running_var" | "moving_variance":
@@ -21,11 +21,29 @@ def tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
             return rng.normal(0.0, 0.2, shape).astype(np.float32)
         case "weight" if len(shape) > 1:  # [out, in, ...]
             return _kernel(rng, shape, math.prod(shape[1:]))
-        case "kernel":  # [..., in, out]
+        case "depthwise_weights":  # [height, width, channels, multiplier]
+            return _kernel(rng, shape, math.prod(shape[:2]))
+        case "kernel" | "weights" | "pointwise_weights":  # [..., in, out]
             return _kernel(rng, shape, math.prod(shape[:-1]))
         case "weight":
             return rng.uniform(0.5, 1.5, shape).astype(np.float32)
-        case "bias" | "beta":
+        case "bias" | "biases" | "beta":
+            return rng.normal(0.0, 0.1, shape).astype(np.float32)
+        case "0" if len(shape) > 1:  # Caffe's blobs
+            return _kernel(rng, shape, math.prod(shape[1:]))
+        case "1":
+            return rng.normal(0.0, 0.1, shape).astype(np.float32)
+        case "bn_scale_0":  # of ONNX graphs; another layer scales
+            return np.ones(shape, np.float32)
+        case "bn_bias_0":
+            return np.zeros(shape, np.float32)
+        case "bn_mean_0":
+            return rng.normal(0.0, 0.2, shape).astype(np.float32)
+        case "bn_var_0" | "sc_w_0":
+            return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+        case kernel if kernel.endswith("_w_0"):
+            return _kernel(rng, shape, math.prod(shape[1:]))
+        case bias if bias.endswith("_b_0"):
             return rng.normal(0.0, 0.1, shape).astype(np.float32)
         case "num_batches_tracked":
             return np.zeros(shape, np.int64)

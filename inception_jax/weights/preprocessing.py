@@ -83,4 +83,5 @@ TIMM_RESNET = replace(TIMM, crop=0.8975)
 TIMM_GLUON = replace(TIMM, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 # the mean is published as blue, green, red
 CAFFE = Preprocessing(224, "caffe", side=256, mean=(123.0, 117.0, 104.0), std=(1.0, 1.0, 1.0))
+CADENE = Preprocessing(224, "torchvision", side=256, mean=(128.0, 117.0, 104.0), std=(1.0, 1.0, 1.0))
 FACENET = Preprocessing(160, "facenet", std=(128.0, 128.0, 128.0))

@@ -25,7 +25,12 @@ TENSORS = {
 
 
 def slim_source(network: str, scope: str, rows: Mapping[str, str]) -> Source:
-    """A source whose variables lie under `scope`; `rows` are scopes of its layers -> layers here."""
+    """A source of TF-slim's own, whose variables lie under `scope`; `rows` are scopes of its layers -> layers here."""
+    return scopes_source(network, "slim", {f"{scope}/{theirs}": ours for theirs, ours in rows.items()})
+
+
+def scopes_source(network: str, variant: str, rows: Mapping[str, str]) -> Source:
+    """A source whose layers are TF-slim's; `rows` are their scopes -> layers here."""
     scopes = expand(rows)
 
     def table(_: Collection[str], layers: Layers) -> dict[str, str]:
@@ -33,10 +38,10 @@ def slim_source(network: str, scope: str, rows: Mapping[str, str]) -> Source:
         for theirs, ours in scopes.items():
             held = layers.get(ours, {})
             tensors = TENSORS | {"kernel": "pointwise_weights"} if "depthwise" in held else TENSORS
-            found |= {f"{scope}/{theirs}/{tensors[what]}": path for what, path in held.items() if what in tensors}
+            found |= {f"{theirs}/{tensors[what]}": path for what, path in held.items() if what in tensors}
         return found
 
-    return Source(network, "slim", table, layout, ignored=("global_step", "beta1_power", "beta2_power"))
+    return Source(network, variant, table, layout, ignored=("global_step", "beta1_power", "beta2_power"))
 
 
 def layout(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -3,8 +3,8 @@
 python -m tests.goldens.make_parity            writes the files
 python -m tests.goldens.make_parity --check    computes again and compares with them
 
-It runs in an environment of its own with torch, torchvision and timm, which `make goldens-check` makes; the tests of
-the project need the files alone.
+It runs in an environment of its own with torch, torchvision, timm, facenet-pytorch and pretrainedmodels, which `make
+goldens-check` makes; the tests of the project need the files alone.
 """
 # pyright: reportMissingImports=false
 
@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import facenet_pytorch
 import numpy as np
+import pretrainedmodels
 import timm
 import torch
 import torchvision
@@ -27,12 +29,16 @@ FOLDER = Path(__file__).parent / "parity"
 
 @dataclass(frozen=True)
 class Peer:
-    """A network, the size of its image, its modules that make our endpoints, and what its auxiliary heads read."""
+    """A network, the size of its image, its modules that make our endpoints, and what its auxiliary heads read.
+
+    `embedding` is a module whose output, normalised, is one.
+    """
 
     build: Callable[[], torch.nn.Module]
     size: int
     endpoints: Mapping[str, str]
     heads: Mapping[str, str] = field(default_factory=dict)
+    embedding: str = ""
 
 
 # transform_input would normalise the images a second time
@@ -72,6 +78,17 @@ PEERS = {
         139,
         {"mixed_5b": "mixed_5b", "block17_20": "repeat_1", "block8_10": "block8"},
     ),
+    "facenet-pytorch_inception_resnet_v1": Peer(
+        lambda: facenet_pytorch.InceptionResnetV1(classify=True, num_classes=11),
+        160,
+        {"conv2d_4b": "conv2d_4b", "mixed_6a": "mixed_6a", "block8_6": "block8"},
+        embedding="last_bn",
+    ),
+    "cadene_bninception": Peer(
+        lambda: pretrainedmodels.bninception(pretrained=None),
+        224,
+        {"conv1": "conv1_relu_7x7", "pool2": "pool2_3x3_s2"},
+    ),
 }
 
 
@@ -79,7 +96,8 @@ def compute(peer: Peer) -> dict[str, np.ndarray]:
     """The golden of `peer`.
 
     `tensors` is the `seeded.listing` of its state; `images` the batch and the size; `logits` and `head/NAME` are
-    [batch, classes]; `mean/ENDPOINT` is [batch, channels], the mean over the map.
+    [batch, classes]; `mean/ENDPOINT` is [batch, channels], the mean over the map; `embedding` is there if the peer has
+    one.
     """
     model = peer.build().eval()
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -89,7 +107,7 @@ def compute(peer: Peer) -> dict[str, np.ndarray]:
     def keep(name: str) -> Callable[..., None]:
         return lambda module, inputs, output: seen.update({name: output})
 
-    for name in {*peer.endpoints.values(), *peer.heads.values()}:
+    for name in {*peer.endpoints.values(), *peer.heads.values(), *filter(None, [peer.embedding])}:
         model.get_submodule(name).register_forward_hook(keep(name))
     with torch.inference_mode():
         logits = model(torch.from_numpy(seeded.images(1, peer.size).transpose(0, 3, 1, 2)))
@@ -101,6 +119,8 @@ def compute(peer: Peer) -> dict[str, np.ndarray]:
         # in evaluation the peers skip their heads, so each is applied to what it would have read
         for name, source in peer.heads.items():
             golden[f"head/{name}"] = model.get_submodule(name)(seen[source]).numpy()
+    if peer.embedding:
+        golden["embedding"] = torch.nn.functional.normalize(seen[peer.embedding]).numpy()
     for ours, theirs in peer.endpoints.items():
         golden[f"mean/{ours}"] = seen[theirs].mean((2, 3)).numpy()
     return golden
@@ -109,9 +129,11 @@ def compute(peer: Peer) -> dict[str, np.ndarray]:
 def main() -> int:
     """Writes or checks every golden; 1 if one differs."""
     parser = argparse.ArgumentParser(description="Golden outputs of the PyTorch peers on seeded weights.")
+    parser.add_argument("names", nargs="*", help="of the files; default: all")
     parser.add_argument("--check", action="store_true", help="compare with the files instead of writing them")
-    check = parser.parse_args().check
-    return check_or_write(FOLDER, ((name, compute(peer)) for name, peer in PEERS.items()), check=check)
+    arguments = parser.parse_args()
+    goldens = ((name, compute(PEERS[name])) for name in arguments.names or PEERS)
+    return check_or_write(FOLDER, goldens, check=arguments.check)
 
 
 if __name__ == "__main__":

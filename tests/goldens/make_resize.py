@@ -1,9 +1,9 @@
 """What the libraries' own transforms make of images for evaluation, kept in tests/goldens/resize.
 
-python -m tests.goldens.make_resize torchvision timm facenet-pytorch    writes the files of these libraries
-python -m tests.goldens.make_resize --check slim                        computes again and compares with them
+python -m tests.goldens.make_resize torchvision timm facenet-pytorch cadene    writes the files of these libraries
+python -m tests.goldens.make_resize --check slim                               computes again and compares with them
 
-torchvision, timm and facenet-pytorch are in one environment, TF-slim in another; `make goldens-check` makes both. Of
+These four are in one environment, TF-slim in another; `make goldens-check` makes both. Of
 every image the file keeps a sample of the pixels and, where they are whole numbers, a checksum of all.
 """
 # pyright: reportMissingImports=false
@@ -98,6 +98,23 @@ def facenet_pytorch() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     yield "facenet-pytorch", golden(transform, np.full(3, 127.5), np.full(3, 128.0))
 
 
+def cadene() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """pretrained-models.pytorch's transform of its BN-Inception, whose colours are blue, green, red."""
+    import pretrainedmodels as library
+    from pretrainedmodels import utils
+
+    model = library.bninception(pretrained=None)
+    settings = library.pretrained_settings["bninception"]["imagenet"]
+    for name in ("input_space", "input_size", "input_range", "mean", "std"):
+        setattr(model, name, settings[name])
+    made = utils.TransformImage(model)
+
+    def transform(image: Image.Image) -> np.ndarray:
+        return made(image).numpy()[::-1].transpose(1, 2, 0)
+
+    yield "cadene", golden(transform, np.array(settings["mean"][::-1]), np.array(settings["std"][::-1]))
+
+
 def slim() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """TF-slim's `inception_preprocessing`, for the two sizes of its networks."""
     import tensorflow.compat.v1 as tf
@@ -116,7 +133,8 @@ def slim() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
             yield f"slim_{size}", golden(transform, half, half)
 
 
-LIBRARIES = {"torchvision": torchvision, "timm": timm, "facenet-pytorch": facenet_pytorch, "slim": slim}
+LIBRARIES = {"torchvision": torchvision, "timm": timm, "facenet-pytorch": facenet_pytorch}
+LIBRARIES |= {"cadene": cadene, "slim": slim}
 
 
 def main() -> int:

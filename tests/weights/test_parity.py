@@ -1,6 +1,7 @@
-"""Our networks against those of torchvision, timm and Keras: the same function of the same random weights.
+"""Our networks against those of every source: a file of random weights, converted, computes the same function.
 
-The PyTorch peers have left their outputs in tests/goldens/parity (tests/goldens/make_parity.py); Keras runs here.
+The peers have left their outputs in tests/goldens/parity: PyTorch's by tests/goldens/make_parity.py, TensorFlow's by
+make_slim.py, Caffe's and ONNX' by make_caffe.py. Keras runs here.
 """
 
 import os
@@ -17,10 +18,12 @@ import numpy as np
 import pytest
 
 from inception_jax import models
-from inception_jax.models.network import AuxiliaryClassifier, abstract_variables
+from inception_jax.models.network import AuxiliaryClassifier
 from inception_jax.weights.catalogue import CATALOGUE
-from inception_jax.weights.mapping import to_variables
+from inception_jax.weights.checkpoint import network_of
+from inception_jax.weights.convert import convert
 from tests import seeded
+from tests.weights import formats
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT / "tests/goldens/parity"
@@ -38,28 +41,41 @@ def assert_close(what: str, found: jax.Array, expected: np.ndarray) -> None:
     assert error < TOLERANCE, f"{what} is off by {error:.2g} of its range"
 
 
+# the format of the file that is converted; that of every source that has more than one is another
+KINDS = {"torchvision": "pytorch", "timm": "safetensors", "facenet-pytorch": "pytorch legacy", "cadene": "pytorch"} | {
+    "slim": "tensor_bundle",
+    "facenet": "tensor_slices",
+    "keras": "keras 2",
+    "caffe": "caffe",
+    "onnx": "onnx",
+}
+
+
 def assert_parity(
+    folder: Path,
     name: str,
     golden: Mapping[str, np.ndarray],
     alter: Callable[[models.Network], models.Network] = lambda network: network,
     rename: Mapping[str, str] | None = None,
 ) -> None:
     """Compares with the peer; `alter` and `rename`, a network and names of tensors, are for faults."""
-    source, heads = CATALOGUE[name].source, of_kind("head", golden)
-    network = models.create(source.network, variant=source.variant, aux=bool(heads))
-    images = jnp.asarray(seeded.images(*golden["images"]))
-    abstract = abstract_variables(network, jax.ShapeDtypeStruct(images.shape, images.dtype))
+    heads = of_kind("head", golden)
     tensors = seeded.tensors(seeded.listed(golden["tensors"]))
-    variables = to_variables(source, tensors | {new: tensors[old] for new, old in (rename or {}).items()}, abstract)
-
-    network = alter(network)
+    tensors |= {new: tensors[old] for new, old in (rename or {}).items()}
+    path = formats.write(folder, KINDS[name.split("/")[0]], tensors)
+    variables, meta = convert(path, name if CATALOGUE[name].by_name or name == "timm/inception_v3" else "")
+    assert (meta.source, meta.num_classes, meta.aux) == (name, golden["logits"].shape[-1], bool(heads))
+    network = alter(network_of(meta))
+    images = jnp.asarray(seeded.images(*golden["images"]))
     out = jax.jit(network.apply)(variables, images)
     for endpoint, mean in of_kind("mean", golden).items():  # the first to differ tells where to look
         assert_close(endpoint, out.endpoints[endpoint].mean((1, 2)), mean)
     assert_close("logits", out.logits, golden["logits"])
+    if "embedding" in golden:
+        assert_close("embedding", out.embedding, golden["embedding"])
     for head, expected in zip(network.heads, heads.values(), strict=True):
         classifier = AuxiliaryClassifier(head, network.num_classes, network.style)
-        subtree = {collection: tree[head.name] for collection, tree in variables.items()}
+        subtree = {collection: tree[head.name] for collection, tree in variables.items() if head.name in tree}
         logits: Any = classifier.apply(subtree, out.endpoints[head.after], train=False)
         assert_close(head.name, logits, expected)
 
@@ -77,10 +93,26 @@ def golden_of(name: str) -> dict[str, np.ndarray]:
         "timm/inception_v3",
         "timm/inception_v4",
         "timm/inception_resnet_v2",
+        "slim/inception_v1",
+        "slim/inception_v2",
+        pytest.param("slim/inception_v3", marks=pytest.mark.slow),
+        pytest.param("slim/inception_v4", marks=pytest.mark.slow),
+        pytest.param("slim/inception_resnet_v2", marks=pytest.mark.slow),
+        "caffe/googlenet",
+        "onnx/googlenet",
+        "onnx/inception_v2",
+        "cadene/bninception",
+        "facenet/inception_resnet_v1",
+        "facenet-pytorch/inception_resnet_v1",
     ],
 )
-def test_pytorch_peer(name):
-    assert_parity(name, golden_of(name))
+def test_what_a_source_computes_is_computed_here(name, tmp_path):
+    assert_parity(tmp_path, name, golden_of(name))
+
+
+def test_every_source_has_a_peer():
+    peers = {path.stem for path in GOLDENS.glob("*.npz")} | {"keras_inception_v3", "keras_inception_resnet_v2"}
+    assert {name.replace("/", "_") for name, entry in CATALOGUE.items() if not entry.by_name} == peers
 
 
 def other_epsilon(network: models.Network) -> models.Network:
@@ -103,15 +135,16 @@ def other_variant(name: str, **options: Any) -> Callable[[models.Network], model
     ],
     ids=["epsilon", "edge of the pools", "padding in averages", "residual scale"],
 )
-def test_a_small_fault_in_the_network_is_seen(name, alter):
+def test_a_small_fault_in_the_network_is_seen(name, alter, tmp_path):
     with pytest.raises(AssertionError, match="is off by"):
-        assert_parity(name, golden_of(name), alter)
+        assert_parity(tmp_path, name, golden_of(name), alter)
 
 
-def test_two_tensors_in_each_others_place_are_seen():
+def test_two_tensors_in_each_others_place_are_seen(tmp_path):
     second, fourth = (f"Mixed_6e.branch7x7dbl_{part}.conv.weight" for part in (2, 4))
+    swapped = {second: fourth, fourth: second}
     with pytest.raises(AssertionError, match="mixed_6e is off by"):
-        assert_parity("timm/inception_v3", golden_of("timm/inception_v3"), rename={second: fourth, fourth: second})
+        assert_parity(tmp_path, "timm/inception_v3", golden_of("timm/inception_v3"), rename=swapped)
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +159,8 @@ def keras_goldens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndar
 
 
 @pytest.mark.parametrize("network", ["inception_v3", "inception_resnet_v2"])
-def test_keras(network, keras_goldens):
+def test_keras(network, keras_goldens, tmp_path):
     golden = {
         key.removeprefix(f"{network}:"): value for key, value in keras_goldens.items() if key.startswith(f"{network}:")
     }
-    assert_parity(f"keras/{network}", golden)
+    assert_parity(tmp_path, f"keras/{network}", golden)

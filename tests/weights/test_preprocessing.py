@@ -41,6 +41,7 @@ ENTRIES = {
     "timm_inception_v4.tf_in1k": "timm/inception_v4",
     "timm_inception_resnet_v2.tf_in1k": "timm/inception_resnet_v2.tf_in1k",
     "facenet-pytorch": "facenet-pytorch/inception_resnet_v1",
+    "cadene": "cadene/bninception",
     "slim_224": "slim/inception_v1",
     "slim_299": "slim/inception_v4",
 }

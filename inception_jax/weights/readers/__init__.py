@@ -21,6 +21,7 @@ FORMATS = {
     "hdf5": "Keras HDF5",
     "tensor_bundle": "TensorFlow checkpoint",
     "tensor_slices": "TensorFlow checkpoint of the first format",
+    "graph_def": "frozen TensorFlow graph",
     "caffe": "caffemodel",
     "onnx": "ONNX",
 }
@@ -77,7 +78,7 @@ def recognise(path: Path) -> str:
     Raises:
       BadFile: of none of them.
     """
-    from inception_jax.weights.readers import hdf5, pytorch, sstable
+    from inception_jax.weights.readers import graph_def, hdf5, pytorch, sstable
 
     with path.open("rb") as file:
         start = file.read(32)
@@ -100,6 +101,8 @@ def recognise(path: Path) -> str:
     # messages of two types, which begin with what their first field is: a version, or a name or a layer
     if start[:1] == b"\x08":
         return "onnx"
+    if start[:1] == b"\x0a" and graph_def.looks_like(path):
+        return "graph_def"
     if start[:1] in (b"\x0a", b"\x12", b"\xa2"):
         return "caffe"
     raise BadFile(f"it is of none of the known formats: {', '.join(FORMATS.values())}")
