@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -118,6 +119,8 @@ def count(trained: Trained, source: Source, config: Config, mesh: Mesh, *, predi
 
         result = evaluator(trained.variables, on_batch_done=batch_done)
         progress.finish()
+    if config.evaluation.exclude and not result["left_out"]:
+        warnings.warn(f"config.evaluation.exclude ({config.evaluation.exclude}) names no image here", stacklevel=2)
     return Counted(result, evaluator.views, collector.result() if collector else None)
 
 

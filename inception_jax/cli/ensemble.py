@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocols",
         type=_list_of(_PROTOCOLS),
         metavar="single,10,12,144",
-        help="the columns of the table; default: single,10,144, of prediction files those that all have",
+        help="views of each image; default: single,10,144, of prediction files those that all have",
     )
     parser.add_argument(
         "--sizes", type=_sizes, metavar="N,N", help="rows of the first N members as one; default: all members"
@@ -209,7 +209,7 @@ def _rendered(rows: Sequence[dict[str, Any]], members: Sequence[Member], format:
         return render(named, list(named[0]), format)
     shown = []
     for row in rows:
-        line = for_a_person({**row, "members": ", ".join(str(i + 1) for i in row["members"])})
+        line = for_a_person({**row, "members": _numbers(row["members"])})
         for name in _BOTH:
             gain = line.pop(f"{name}_against_base")
             line[f"top-{name[3:]} against base"] = f"{100 * gain:+.2f}"
@@ -224,6 +224,11 @@ def _rendered(rows: Sequence[dict[str, Any]], members: Sequence[Member], format:
     legend = [f"{i}: {name}" for i, name in enumerate(named, 1)]
     gap = "\n\n" if format == "markdown" else "\n"
     return render(shown, columns, format) + "\n\n" + gap.join(legend)
+
+
+def _numbers(members: Sequence[int]) -> str:
+    """From 1; those of an ensemble are the first few."""
+    return str(members[0] + 1) if len(members) == 1 else f"1 to {len(members)}"
 
 
 def _write(path: Path, predictions: Predictions, row: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import json
 
 from benchmarks import views
+from tests.fake_network import FakeNetwork
 
 RUN = {
     "command": "python benchmarks/views.py googlenet",
@@ -43,7 +44,8 @@ def test_the_section_names_command_machine_and_versions():
     assert views.section([]) == ""
 
 
-def test_a_small_network_is_measured(tmp_path):
+def test_a_network_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "build_network", lambda config, classes: FakeNetwork(classes, aux=False))
     words = ["googlenet", "--width=0.05", "--image-size=32", "--rounds=2", "--protocol=10", f"--results={tmp_path}"]
     assert views.main(words) == 0
     [path] = (tmp_path / "views").iterdir()

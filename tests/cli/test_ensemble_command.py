@@ -15,6 +15,7 @@ from inception_jax.cli import members
 from inception_jax.cli.config_flags import load_config
 from inception_jax.cli.main import main
 from inception_jax.data.sources import open_source
+from inception_jax.evaluation.predictions import load_predictions
 from tests.fake_network import FakeNetwork
 
 QUICKSTART = Path(__file__).parents[2] / "experiments/quickstart/digits.py"
@@ -86,9 +87,9 @@ def test_the_table_is_that_of_the_cached_answers(runs, cache, capsys):
     for row in found:
         names = [name for name in NAMES if f"{runs / name}, step" in row["members"]]
         assert len(names) == row["models"]
-        answers = [np.load(files[name, row["protocol"]]) for name in names]
-        mean = np.mean([each["probabilities"].astype(np.float64) for each in answers], axis=0)
-        labels = answers[0]["labels"]
+        answers = [load_predictions(files[name, row["protocol"]])[0] for name in names]
+        mean = np.mean([each.probabilities.astype(np.float64) for each in answers], axis=0)
+        labels = answers[0].labels
         assert row["top1_error"] == (mean.argmax(axis=1) != labels).mean()
         top5 = np.argsort(-mean, axis=1, kind="stable")[:, :5]
         assert row["top5_error"] == (top5 != labels[:, None]).all(axis=1).mean()
@@ -172,11 +173,12 @@ def test_members_can_be_averaged_in_three_ways(runs, cache, capsys, tmp_path):
         path = tmp_path / f"{average}.npz"
         flags = ("--protocols=10", f"--cache={cache}", f"--members-average={average}", f"--predictions={path}")
         last = rows(capsys, *paths(runs), *flags)[-1]
-        answers[average] = np.load(path)
-        wrong = answers[average]["probabilities"].argmax(axis=1) != answers[average]["labels"]
+        found, _ = load_predictions(path)
+        answers[average] = found.probabilities
+        wrong = found.probabilities.argmax(axis=1) != found.labels
         assert last["top1_error"] == wrong.mean()
-    assert np.abs(answers["logits"]["probabilities"] - answers["probabilities"]["probabilities"]).max() > 1e-4
-    assert np.abs(answers["max"]["probabilities"] - answers["probabilities"]["probabilities"]).max() > 1e-4
+    assert np.abs(answers["logits"] - answers["probabilities"]).max() > 1e-4
+    assert np.abs(answers["max"] - answers["probabilities"]).max() > 1e-4
 
 
 def test_the_answers_of_all_members_can_be_written(runs, cache, capsys, tmp_path):

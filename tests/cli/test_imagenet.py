@@ -15,6 +15,7 @@ from inception_jax.data import prepare
 from inception_jax.data.imagenet import classes
 from inception_jax.data.records import DataError
 from inception_jax.data.sources import open_source
+from inception_jax.evaluation.predictions import load_predictions
 from tests import miniature, prepare_unofficial
 from tests.conftest import SHARED_DATA
 from tests.fake_network import FakeNetwork
@@ -25,31 +26,54 @@ PHOTOGRAPHS = SHARED_DATA / "imagenet_sample"
 QUICKSTART = ROOT / "experiments/quickstart/digits.py"
 # The classes of the first six images of the real validation set.
 VALIDATION = ("n01751748", "n09193705", "n02105855", "n04263257", "n03125729", "n01735189")
+V2 = {0: "n01440764_1.JPEG", 7: "n01443537_1.JPEG"}
 REAL = [[65], [970, 979], [], [3], [0, 1, 2], [52]]
+
+
+PHOTOS = PHOTOGRAPHS if PHOTOGRAPHS.is_dir() else None
 
 
 @pytest.fixture(scope="module")
 def imagenet(tmp_path_factory):
-    """The folders of archives and of data sets, with `imagenet2012` prepared, and every image by its file name."""
+    """The folder of archives and data sets, every image by its file name, and what `prepare imagenet2012` printed."""
     if not (ENVIRONMENT / "inception-jax").exists():
         pytest.skip("no .venv-prepare: `make .venv-prepare/.installed` makes it")
     root = tmp_path_factory.mktemp("imagenet")
-    images = miniature.write(root / "manual", photos=PHOTOGRAPHS if PHOTOGRAPHS.is_dir() else None)
-    printed = run(ENVIRONMENT / "inception-jax", "prepare", "imagenet2012", root)
-    return root, images, printed
+    images = miniature.write(root / "manual", photos=PHOTOS)
+    return root, images, prepare_imagenet(root)
 
 
-def run(program: Path, *arguments, code: int = 0) -> subprocess.CompletedProcess:
-    *arguments, root = arguments
+def prepare_imagenet(root: Path) -> subprocess.CompletedProcess:
     folders = [f"--manual-dir={root / 'manual'}", f"--data-dir={root / 'data'}"]
-    command = [program, *arguments, *folders]
+    return run(ENVIRONMENT / "inception-jax", "prepare", "imagenet2012", *folders)
+
+
+def run(*command) -> subprocess.CompletedProcess:
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT)
-    assert result.returncode == code, result.stderr
+    assert result.returncode == 0, result.stderr
     return result
 
 
-def unofficial(*arguments, code: int = 0) -> subprocess.CompletedProcess:
-    return run(ENVIRONMENT / "python", "-m", prepare_unofficial.__name__, "prepare", *arguments, code=code)
+@pytest.fixture(scope="module")
+def others(imagenet):
+    """`imagenet2012_real` of a damaged file of labels and of a whole one, then a miniature ImageNet-v2."""
+    root, images, _ = imagenet
+    (root / "manual/real.json").write_text(json.dumps(REAL))
+    with tarfile.open(root / "manual/imagenetv2-matched-frequency.tar.gz", "w:gz") as tar:
+        for label, name in V2.items():
+            member = tarfile.TarInfo(f"imagenetv2-matched-frequency-format-val/{label}/{name[:9]}.jpeg")
+            member.size = len(images[name])
+            tar.addfile(member, io.BytesIO(images[name]))
+    (root / "damaged").mkdir()
+    (root / "damaged/ILSVRC2012_img_val.tar").symlink_to(root / "manual/ILSVRC2012_img_val.tar")
+    (root / "damaged/real.json").write_text("[[1], [")
+    data = str(root / "data")
+    commands = [
+        ("imagenet2012_real", str(root / "damaged"), data),
+        ("imagenet2012_real", str(root / "manual"), data),
+        ("imagenet_v2/matched-frequency", str(root / "manual"), data),
+    ]
+    return json.loads(run(ENVIRONMENT / "python", "-m", prepare_unofficial.__name__, json.dumps(commands)).stdout)
 
 
 def test_it_says_what_it_found_and_compared(imagenet):
@@ -82,7 +106,7 @@ def test_every_image_is_there_with_its_label_and_name(imagenet):
 
 def test_a_second_time_it_only_checks(imagenet):
     root, _, first = imagenet
-    again = run(ENVIRONMENT / "inception-jax", "prepare", "imagenet2012", root)
+    again = prepare_imagenet(root)
     assert again.stdout == first.stdout
     assert "Generating" not in again.stderr
 
@@ -92,7 +116,7 @@ def test_another_image_or_number_of_images_is_noticed(imagenet, tmp_path):
 
     root, images, _ = imagenet
     builder = builder_from_files("imagenet2012", data_dir=root / "data")
-    miniature.write(tmp_path, photos=PHOTOGRAPHS if PHOTOGRAPHS.is_dir() else None)
+    miniature.write(tmp_path, photos=PHOTOS)
     archive = tmp_path / "ILSVRC2012_img_val.tar"
     place = archive.read_bytes().find(images["ILSVRC2012_val_00000003.JPEG"]) + 60
     with archive.open("r+b") as file:
@@ -101,7 +125,7 @@ def test_another_image_or_number_of_images_is_noticed(imagenet, tmp_path):
     archives = prepare.find_archives("imagenet2012", tmp_path)
     with pytest.raises(DataError, match=r"validation\[\d\]/ILSVRC2012_val_00000003\.JPEG differs from .*val\.tar"):
         prepare.verify("imagenet2012", str(root / "data"), builder, archives)
-    miniature.write(tmp_path, validation=5)
+    miniature.write(tmp_path, validation=5, photos=PHOTOS)
     archives = prepare.find_archives("imagenet2012", tmp_path)
     with pytest.raises(DataError, match=r"validation has 6 images and .*img_val\.tar 5"):
         prepare.verify("imagenet2012", str(root / "data"), builder, archives)
@@ -142,7 +166,7 @@ def test_it_is_evaluated_with_144_crops_and_as_an_ensemble(trained, capsys, tmp_
     flags = ("--protocol=144", f"--predictions={tmp_path / 'p.npz'}")
     [alone] = command(capsys, "evaluate", f"--workdir={trained[0]}", *flags)
     assert (alone["images"], alone["views"], alone["unreadable"]) == (6, 144, 0)
-    images = np.load(tmp_path / "p.npz")["images"].tolist()
+    images = load_predictions(tmp_path / "p.npz")[0].images.tolist()
     assert sorted(name.rpartition("/")[2] for name in images)[0] == "ILSVRC2012_val_00000001.JPEG"
     cells = command(capsys, "ensemble", *trained, "--protocols=single,10,144", "--each")
     assert [(row["models"], row["crops"]) for row in cells] == [(n, c) for n in (1, 1, 2) for c in (1, 10, 144)]
@@ -156,15 +180,14 @@ def test_blacklisted_images_are_left_out(trained, capsys, tmp_path):
     path = tmp_path / "p.npz"
     [row] = command(capsys, "evaluate", f"--workdir={trained[0]}", exclude, f"--predictions={path}")
     assert (row["images"], row["left_out"]) == (4, 2)
-    kept = [name[-13:-5].lstrip("0") for name in np.load(path)["images"].tolist()]
+    kept = [name[-13:-5].lstrip("0") for name in load_predictions(path)[0].images.tolist()]
     assert sorted(kept) == ["1", "3", "4", "6"]
 
 
-def test_real_labels(imagenet, trained, capsys, tmp_path):
+def test_real_labels(imagenet, others, trained, capsys, tmp_path):
     root, _, _ = imagenet
-    (root / "manual/real.json").write_text(json.dumps(REAL))
-    printed = unofficial("imagenet2012_real", root)
-    assert [line.split() for line in printed.stdout.splitlines()[2:3]] == [["validation", "6", "6"]]
+    assert others[1]["code"] == 0, others[1]["errors"]
+    assert others[1]["out"].splitlines()[2].split() == ["validation", "6", "6"]
     source = open_source("tfds:imagenet2012_real", "validation", str(root / "data"))
     valid = {int(record.name[-13:-5]): list(record.valid or ()) for record in source}
     assert valid == dict(enumerate(REAL, 1))
@@ -172,38 +195,23 @@ def test_real_labels(imagenet, trained, capsys, tmp_path):
     flags = ("--data=tfds:imagenet2012_real", f"--predictions={path}")
     [row] = command(capsys, "evaluate", f"--workdir={trained[0]}", *flags)
     assert (row["images"], row["left_out"]) == (5, 1)
-    found = np.load(path)
-    first = found["probabilities"].argmax(axis=1)
-    numbers = [int(name[-13:-5]) for name in found["images"].tolist()]
+    found, _ = load_predictions(path)
+    numbers = [int(name[-13:-5]) for name in found.images.tolist()]
+    first = found.probabilities.argmax(axis=1).tolist()
     assert row["top1"] == np.mean([one in REAL[number - 1] for one, number in zip(first, numbers, strict=True)])
 
 
-def test_imagenet_v2(imagenet):
-    root, images, _ = imagenet
-    with tarfile.open(root / "manual/imagenetv2-matched-frequency.tar.gz", "w:gz") as tar:
-        for label, data in ((0, "n01440764_1.JPEG"), (7, "n01443537_1.JPEG")):
-            member = tarfile.TarInfo(f"imagenetv2-matched-frequency-format-val/{label}/{data[:9]}.jpeg")
-            member.size = len(images[data])
-            tar.addfile(member, io.BytesIO(images[data]))
-    printed = unofficial("imagenet_v2/matched-frequency", root)
-    assert printed.stdout.splitlines()[2].split() == ["test", "2"]
-    source = open_source("tfds:imagenet_v2/matched-frequency", "test", str(root / "data"))
-    assert {record.label: record.image for record in source} == {
-        0: images["n01440764_1.JPEG"],
-        7: images["n01443537_1.JPEG"],
-    }
-
-
-def test_a_preparation_that_fails_leaves_nothing_and_can_be_run_again(imagenet, tmp_path):
-    root, _, _ = imagenet
-    (tmp_path / "manual").mkdir()
-    for name in ("ILSVRC2012_img_val.tar", "real.json"):
-        (tmp_path / "manual" / name).symlink_to(root / "manual" / name)
-    (tmp_path / "manual/real.json").unlink()
-    (tmp_path / "manual/real.json").write_text("[[1], [")
-    failed = unofficial("imagenet2012_real", tmp_path, code=2)
-    message = failed.stderr.splitlines()[-1]
+def test_a_preparation_that_fails_leaves_nothing_and_can_be_run_again(others):
+    failed, again, _ = others
+    message = failed["errors"].splitlines()[-1]
     assert message.startswith("inception-jax prepare: tfds:imagenet2012_real was not prepared (JSONDecodeError: ")
-    assert not list((tmp_path / "data").glob("imagenet2012_real/*"))
-    (tmp_path / "manual/real.json").write_text(json.dumps(REAL))
-    assert "validation" in unofficial("imagenet2012_real", tmp_path).stdout
+    assert (failed["code"], failed["there"]) == (2, [])
+    assert (again["code"], again["there"]) == (0, ["1.0.0"])
+
+
+def test_imagenet_v2(imagenet, others):
+    root, images, _ = imagenet
+    assert others[2]["code"] == 0, others[2]["errors"]
+    assert others[2]["out"].splitlines()[2].split() == ["test", "2"]
+    source = open_source("tfds:imagenet_v2/matched-frequency", "test", str(root / "data"))
+    assert {record.label: record.image for record in source} == {label: images[name] for label, name in V2.items()}

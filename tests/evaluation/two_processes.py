@@ -1,5 +1,6 @@
 """One process of a job that evaluates: `two_processes.py COORDINATOR PROCESSES INDEX FOLDER`; the test starts them."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -61,15 +62,17 @@ def counts() -> dict[str, dict]:
 
 
 def run(coordinator: str, processes: str, index: str, folder: str) -> None:
-    """Prints the counts; then evaluates the run in `folder`, by which only the first process may write or print."""
+    """Counts; then evaluates the run in `folder`, by which only the first process may write or print."""
     join(coordinator, int(processes), int(index))
-    print(json.dumps(counts()))
-    models.create = lambda *_, **__: FakeNetwork()
     out = Path(folder)
+    (out / f"counts-{index}.json").write_text(json.dumps(counts()))
+    models.create = lambda *_, **__: FakeNetwork()
     flags = [f"--predictions={out / 'p.csv'}", f"--per-class={out / 'c.csv'}", "--protocol=12", "--format=csv"]
-    assert main(["evaluate", f"--workdir={out / 'run'}", *flags]) == 0
     cache = f"--cache={out / 'cache'}"
-    assert main(["ensemble", str(out / "run"), "--protocols=single,12", "--format=csv", cache]) == 0
+    # A file of its own: XLA's collectives speak on standard output, in several threads at once.
+    with (out / f"printed-{index}.csv").open("w") as file, contextlib.redirect_stdout(file):
+        assert main(["evaluate", f"--workdir={out / 'run'}", *flags]) == 0
+        assert main(["ensemble", str(out / "run"), "--protocols=single,12", "--format=csv", cache]) == 0
 
 
 if __name__ == "__main__":
