@@ -75,7 +75,7 @@ def mini(config: Any, data: str = "fashion_mnist") -> None:
 
 
 def tiny(config: Any) -> None:
-    """Two steps on digits, seconds: the first two modules of the miniature's network, 8 channels wide."""
+    """Two steps on digits, seconds: the first module of the network, 8 channels wide."""
     mini(config)
     _resize(config, 0.25, 64, 8, _TINY)
     _change(

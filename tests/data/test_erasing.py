@@ -17,14 +17,16 @@ def test_a_share_of_images_loses_one_rectangle_of_the_papers_size():
         assert mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
         assert mask.sum() == len(rows) * len(columns)
         assert 0.01 < mask.mean() < 0.36
-    places = np.stack(erased).mean(axis=0)
-    assert places.min() > 0
+    reached = np.any(erased, axis=0)
+    assert reached.any(axis=0).all()
+    assert reached.any(axis=1).all()
 
 
 def test_noise_is_normal_and_an_image_depends_on_its_own_seed_alone():
-    after = np.asarray(erase(IMAGES, SEEDS, 1.0))
+    run = jax.jit(erase, static_argnums=2)
+    after = np.asarray(run(IMAGES, SEEDS, 1.0))
     noise = after[after != 7]
     assert abs(noise.mean()) < 0.05
     assert 0.95 < noise.std() < 1.05
-    np.testing.assert_array_equal(erase(IMAGES[5:9], SEEDS[5:9], 1.0), after[5:9])
-    np.testing.assert_array_equal(erase(IMAGES, SEEDS, 0.0), IMAGES)
+    order = np.random.default_rng(0).permutation(200)
+    np.testing.assert_array_equal(run(IMAGES, SEEDS[order], 1.0), after[order])

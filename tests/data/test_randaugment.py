@@ -49,9 +49,12 @@ def test_autocontrast_stretches_each_channel():
 
 def test_equalize_levels_the_histogram():
     dark = (PIXELS.astype(float) ** 2 / 255).astype(np.uint8)
-    even = applied("equalize", 0.5, dark)
-    assert abs(even.mean() - 127.5) < 6
-    assert dark.mean() < 100
+    for channel, found in enumerate(np.moveaxis(applied("equalize", 0.5, dark), -1, 0)):
+        counts = np.bincount(dark[..., channel].ravel(), minlength=256)
+        below = np.cumsum(counts) - counts
+        step = (counts.sum() - counts[dark[..., channel].max()]) // 255
+        levels = ((step // 2 + below) // step).clip(max=255)
+        np.testing.assert_array_equal(found, levels[dark[..., channel]])
 
 
 def test_shifts_move_pixels_and_fill_with_grey():
@@ -67,9 +70,9 @@ def test_shifts_move_pixels_and_fill_with_grey():
 def test_a_shear_moves_rows_in_proportion():
     line = np.zeros((21, 41, 3), np.uint8)
     line[:, 20] = 255
-    sheared = applied("shear_x", 1.0, line)[..., 0].astype(float)
-    centres = (sheared * np.arange(41)).sum(1) / sheared.sum(1)
-    np.testing.assert_allclose(np.diff(centres), -0.3, atol=0.05)
+    sheared = applied("shear_x", 1.0, line)[:, :25, 0].astype(float)  # beyond that the fill comes in
+    centres = (sheared * np.arange(25)).sum(1) / sheared.sum(1)
+    np.testing.assert_allclose(np.diff(centres), -0.3, atol=0.02)
 
 
 def test_a_rotation_turns_by_thirty_degrees_at_most():
