@@ -43,13 +43,13 @@ def start(workdir: Path, processes: int, devices: int, changes: list[dict] | Non
 
     `changes`, one a process, are config fields. Faults beside them: `stall` is a step whose batch never comes, `fail`
     one whose batch raises DataError; `die_in` kills the process in the middle of its first "save" or "restore"; `full`
-    is a disk that takes no checkpoint.
+    is a disk that takes no checkpoint. `norm` is whether the network has batch norm.
     """
     port = free_port()
     started = []
     for index in range(processes):
         changed = CONFIG | (changes[index] if changes else {})
-        special = {name: changed.pop(name, None) for name in ("stall", "fail", "die_in", "full")}
+        special = {name: changed.pop(name, None) for name in ("stall", "fail", "die_in", "full", "norm")}
         arguments = ["train", "--config=experiments/quickstart/digits.py", f"--workdir={workdir}"]
         arguments += [f"--config.{name}={value}" for name, value in changed.items()]
         if processes > 1:
@@ -92,7 +92,8 @@ def _member(special: dict, arguments: list[str]) -> int:
     from tests.fake_network import FakeNetwork
 
     patch, following = pytest.MonkeyPatch(), TrainIterator.__next__
-    patch.setattr(models, "create", lambda *_, num_classes, **__: FakeNetwork(num_classes, dropout=0.2))
+    norm = special["norm"] is not False
+    patch.setattr(models, "create", lambda *_, num_classes, **__: FakeNetwork(num_classes, norm=norm, dropout=0.2))
 
     def disturbed(batches):
         step = batches.get_state()["next_index"] + 1 if special["stall"] or special["fail"] else 0
