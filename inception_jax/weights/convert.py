@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from inception_jax.weights.mapping import layers, to_variables
 from inception_jax.weights.readers import FORMATS, Contents, read
 
 BACKGROUND = "background"
+_HASH = re.compile(r"-([0-9a-f]{8})\.pth$")
 
 
 class UnknownWeights(UserError, ValueError):
@@ -82,7 +84,7 @@ def recognise(path: Path, contents: Contents) -> str:
     """The entry of the catalogue whose tensors have these names.
 
     Raises:
-      UnknownWeights: saying which entries were tried and how much of each is there.
+      UnknownWeights: saying which entries were tried and how much of each is there, or which ones have these names.
     """
     tried = []
     for name, published in CATALOGUE.items():
@@ -94,7 +96,7 @@ def recognise(path: Path, contents: Contents) -> str:
         optional = {"logits", *_heads(name)}
         needed = {place for place in _variables(name) if place.split("/")[1] not in optional}
         if needed <= known and len(known) == used:
-            return name
+            return _one_alike(path, contents, name)
         tried.append((len(known) / max(len(needed), used), name, len(known & needed), len(needed), used - len(known)))
     if not tried:
         raise UnknownWeights(f"{path}: no known network comes as {FORMATS[contents.format]}")
@@ -103,6 +105,28 @@ def recognise(path: Path, contents: Contents) -> str:
         for _, name, present, needed, unused in sorted(tried, reverse=True)
     )
     raise UnknownWeights(f"{path} holds no network that is known here. Tried: {shown}. Name one with --as to see more")
+
+
+def _one_alike(path: Path, contents: Contents, name: str) -> str:
+    """Of the entries whose tensors are called as those of `name`, the one that the file is.
+
+    They treat images alike, or the file is a public one whose name has the start of its SHA-256, as PyTorch's have.
+    """
+    alike = {
+        other: entry
+        for other, entry in CATALOGUE.items()
+        if entry.source is CATALOGUE[name].source and contents.format in entry.formats
+    }
+    if len({entry.preprocessing for entry in alike.values()}) == 1:
+        return name
+    digest = sha256_of(contents.path)
+    for other, entry in alike.items():
+        if any(digest.startswith(start) for file in entry.files for start in _HASH.findall(file)):
+            return other
+    raise UnknownWeights(
+        f"{path}: several public files have tensors of these names and other images: say which it is by --as with one "
+        f"of {', '.join(alike)}"
+    )
 
 
 @cache

@@ -210,6 +210,18 @@ def tensor_slices(tensors: Tensors) -> bytes:
     return sstable(entries)
 
 
+def graph_def(tensors: Tensors) -> bytes:
+    """A frozen graph: constants, and the nodes that read them."""
+    out = b""
+    for name, value in tensors.items():
+        tensor = field(1, 1) + field(2, _shape(value)) + field(4, value.tobytes())
+        attribute = field(1, b"value") + field(2, field(8, tensor))
+        out += field(1, field(1, name.encode()) + field(2, b"Const") + field(5, attribute))
+        read = field(1, f"{name}/read".encode()) + field(2, b"Identity") + field(3, name.encode())
+        out += field(1, read)
+    return out
+
+
 FORMATS: dict[str, Callable[[Tensors], bytes]] = {
     "pytorch": torch_zip,
     "pytorch legacy": torch_legacy,
@@ -219,6 +231,7 @@ FORMATS: dict[str, Callable[[Tensors], bytes]] = {
     "keras 2": keras_2,
     "tensor_bundle": lambda tensors: tensor_bundle(tensors)[0],
     "tensor_slices": tensor_slices,
+    "graph_def": graph_def,
     "caffe": caffe,
     "caffe old": lambda tensors: caffe(tensors, old=True),
     "onnx": onnx,

@@ -22,10 +22,13 @@ from tests.weights import formats
 
 # what writes a file of each entry of the catalogue
 KINDS = {"torchvision": "pytorch", "timm": "safetensors", "keras": "keras 2", "slim": "tensor_bundle"} | {
+    "cadene": "pytorch",
     "caffe": "caffe",
+    "facenet": "graph_def",
     "onnx": "onnx",
     "facenet-pytorch": "pytorch legacy",
 }
+SAME_NAMES = ["torchvision/inception_v3", "timm/inception_v3"]
 NAMES = [name for name, entry in CATALOGUE.items() if not entry.by_name]
 
 
@@ -52,8 +55,9 @@ def theirs_of(name: str, classes: int = 7) -> dict[str, tuple[str, tuple[int, ..
         if place not in shapes:
             continue
         shape = shapes[place]
-        if kind == "slim":
-            square = len(shape) == 2 and not tensor.endswith(("/Logits/weights", "Aux_logits/weights"))
+        if kind in ("slim", "facenet"):
+            linear = ("Logits/Logits/weights", "Aux_logits/weights", "AuxLogits/Logits/weights", "Bottleneck/weights")
+            square = len(shape) == 2 and tensor != "Logits/weights" and not tensor.endswith(linear)
             shape = (1, 1, *shape) if square else (*shape[:2], 3, 8) if "depthwise" in tensor else shape
         elif kind != "keras" and len(shape) == 4:
             flat = "fc1" in tensor or "/fc" in tensor or "last_linear" in tensor
@@ -76,9 +80,8 @@ def seeded(name: str, classes: int = 7) -> dict[str, np.ndarray]:
 def test_every_source_is_recognised_and_every_tensor_arrives(name, tmp_path):
     tensors = seeded(name)
     path = formats.write(tmp_path, KINDS[name.split("/")[0]], tensors)
-    variables, meta = convert(path)
-    expected = name if name != "timm/inception_v3" else "torchvision/inception_v3"  # the same names in both
-    assert (meta.source, meta.num_classes, meta.class_names) == (expected, 7, ())
+    variables, meta = convert(path, name if name in SAME_NAMES else "")
+    assert (meta.source, meta.num_classes, meta.class_names) == (name, 7, ())
     assert meta.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     flat: Any = flatten_dict(variables, sep="/")
     places = {place: tensor for tensor, (place, _) in theirs_of(name).items()}
@@ -140,6 +143,23 @@ def test_weights_of_the_wrong_name_are_refused(tmp_path):
         convert(path, "googlenet")
     with pytest.raises(UnknownWeights, match="slim/inception_v1 comes as TensorFlow checkpoint"):
         convert(path, "slim/inception_v1")
+
+
+@pytest.mark.parametrize("kind", ["pytorch", "safetensors"])
+def test_of_files_whose_tensors_are_called_alike_each_must_be_named(kind, tmp_path, capsys):
+    path = formats.write(tmp_path, kind, seeded("torchvision/inception_v3"))
+    assert main(["convert", str(path), str(tmp_path / "o.safetensors")]) == 2
+    error = capsys.readouterr().err
+    assert "say which it is by --as with one of torchvision/inception_v3, timm/inception_v3, " in error
+    assert all(name in error for name in CATALOGUE if "/inception_v3." in name)
+    assert error.count("\n") == 1
+    assert not (tmp_path / "o.safetensors").exists()
+
+
+def test_a_public_file_is_known_by_the_start_of_its_hash(tmp_path, monkeypatch):
+    path = formats.write(tmp_path, "pytorch", seeded("torchvision/inception_v3"))
+    monkeypatch.setattr("inception_jax.weights.convert.sha256_of", lambda path: "0cc3c7bd" + "0" * 56)
+    assert convert(path)[1].source == "torchvision/inception_v3"
 
 
 def test_what_was_tried_is_told(tmp_path):

@@ -31,6 +31,7 @@ _PUSHES: dict[str, Callable[[], Any]] = {
 }
 _SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _MARK = object()
+_OBJECTS = "its pickle makes objects; save the module's state_dict() instead"
 
 
 class Name(NamedTuple):
@@ -114,7 +115,9 @@ class _Machine:
             case "BUILD":
                 stack.pop()  # attributes, as `_metadata` of a state dict: they hold no weights
                 if not isinstance(stack[-1], dict):
-                    raise BadFile("its pickle makes objects; save the module's state_dict() instead")
+                    raise BadFile(_OBJECTS)
+            case "NEWOBJ" | "NEWOBJ_EX" | "OBJ" | "INST":
+                raise BadFile(_OBJECTS)
             case "SETITEM":
                 value, key = stack.pop(), stack.pop()
                 self.fill([key, value])
