@@ -7,9 +7,12 @@ import io
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -149,6 +152,80 @@ def test_a_protocol_buffer_of_two_gigabytes_is_not_believed(tmp_path):
     blob = formats.field(7, formats.field(1, formats.varint(1 << 29))) + formats.field(5, bytes(8))
     (tmp_path / "m").write_bytes(formats.field(100, formats.field(1, b"a") + formats.field(7, blob)))
     refused(tmp_path / "m", "has 8 bytes, which is not")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_numbers_of_a_million_digits_are_refused(legacy, tmp_path):
+    """Python would take minutes to multiply them, and refuses to print them."""
+    whole = formats.torch_pickle({"w": CONV["bias"]}, legacy)
+    huge = b"\x8b" + struct.pack("<i", 1 << 19) + bytes((1 << 19) - 1) + b"\x01"
+    ours = b"(J" + struct.pack("<i", 5) + b"t"  # the shape
+    program = whole.replace(ours, b"(" + huge + b"t", 1)
+    assert len(program) > len(whole) + (1 << 18)
+    head = formats.torch_legacy({"w": CONV["bias"]})
+    data = head.replace(whole, program) if legacy else formats.torch_zip({"w": CONV["bias"]}, program)
+    (tmp_path / "m").write_bytes(data)
+    refused(tmp_path / "m", "can be none")
+
+
+def test_a_pickle_of_tuples_that_hold_each_other_twice_costs_nothing(tmp_path):
+    """Written out, the value would have 2 to the power of 100 parts."""
+    doubled = b"".join(b"h" + bytes([n]) + b"h" + bytes([n]) + b"\x86q" + bytes([n + 1]) for n in range(100))
+    for end in (b".", b"X\1\0\0\0a" + b"h\x64" + b"\x86\x85.", b"Q."):
+        (tmp_path / "m").write_bytes(formats.torch_zip({}, b"\x80\x02)q\0" + doubled + end))
+        refused(tmp_path / "m", "no state dict|other than a storage")
+
+
+class Claimed:
+    """Stands for a tensor of two gigabytes, of which a file holds eight bytes."""
+
+    shape, size, ndim, itemsize, strides, dtype = (1 << 29,), 1 << 29, 1, 4, (4,), np.dtype("<f4")
+    nbytes = 1 << 31
+
+    def tobytes(self) -> bytes:
+        return bytes(8)
+
+    def astype(self, _: str) -> "Claimed":
+        return self
+
+
+READ_ALL = """
+import resource, sys
+from pathlib import Path
+from inception_jax.weights.readers import BadFile, hdf5, onnx, pytorch, read, safetensors, tensor_bundle
+used = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) << 10
+resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), used + (64 << 20)))
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        read(path)
+    except BadFile as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited and measured as Linux does")
+def test_claims_of_two_gigabytes_are_refused_within_64_megabytes(tmp_path):
+    claimed: Any = {"conv/0": Claimed()}
+    kinds = [kind for kind in FORMATS if not kind.startswith("keras") and kind != "safetensors"]
+    for kind in kinds:
+        folder = tmp_path / "made" / kind.replace(" ", "_")
+        folder.mkdir(parents=True)
+        write(folder, kind, claimed).rename(tmp_path / f"{folder.name}.index")
+        for data in folder.glob("*.data-*"):
+            data.rename(tmp_path / f"{folder.name}.data-00000-of-00001")
+        folder.rmdir()
+    (tmp_path / "made").rmdir()
+    header = b'{"a":{"dtype":"F32","shape":[536870912],"data_offsets":[0,2147483648]}}'
+    (tmp_path / "safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    zipped = formats.torch_zip({"w": CONV["bias"]})
+    place = zipped.rindex(b"PK\1\2") + 20  # sizes in the directory's last entry
+    (tmp_path / "zip").write_bytes(zipped[:place] + struct.pack("<II", 1 << 31, 1 << 31) + zipped[place + 8 :])
+    command = [sys.executable, "-c", READ_ALL, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert len(told) == len(list(tmp_path.iterdir())), told
+    assert not [line for line in told if not line.startswith(str(tmp_path))]
 
 
 def hdf5(path: Path, build) -> Path:

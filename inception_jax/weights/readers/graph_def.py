@@ -34,15 +34,16 @@ def read(path: Path) -> dict[str, np.ndarray]:
     Raises:
       BadFile: cut off, or no graph.
     """
-    nodes: dict[str, Message] = {}
-    for node in map(Message, Message(mapped(path)).all(1)):
-        name = node.text(1)
+    nodes: dict[str, memoryview] = {}
+    for node in Message(mapped(path)).all(1):
+        name = Message(node).text(1)
         if name in nodes:
             raise BadFile(f"{name[:80]!r} is stored twice")
         nodes[name] = node
     found = {}
-    for name, node in nodes.items():
-        if node.text(2) != "Const" or name + READ not in nodes:
+    for name in (name for name in nodes if name + READ in nodes):
+        node = Message(nodes[name])
+        if node.text(2) != "Const":
             continue
         for entry in map(Message, node.all(5)):
             if entry.text(1) != "value":

@@ -141,7 +141,7 @@ def _call(name: Name, arguments: tuple[Any, ...]) -> Any:
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> Tensor:
     numbers = (offset, *shape, *strides)
-    if not isinstance(storage, Storage) or not all(type(number) is int and number >= 0 for number in numbers):
+    if not isinstance(storage, Storage) or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers):
         raise BadFile("its pickle describes a tensor that can be none")
     return Tensor(storage, offset, tuple(shape), tuple(strides))
 
