@@ -11,6 +11,7 @@ from inception_jax.config.compare import difference, fingerprint, flatten, neutr
 from inception_jax.config.data import Data
 from inception_jax.config.errors import ConfigError
 from inception_jax.config.evaluation import Evaluation
+from inception_jax.config.init import Init
 from inception_jax.config.mesh import Mesh
 from inception_jax.config.model import Model
 from inception_jax.config.scales import view_scales
@@ -25,6 +26,7 @@ __all__ = [
     "ConfigError",
     "Data",
     "Evaluation",
+    "Init",
     "Log",
     "Loss",
     "Mesh",

@@ -14,6 +14,7 @@ from ml_collections import config_dict
 
 from inception_jax.config.errors import ConfigError
 from inception_jax.config.groups import check_groups
+from inception_jax.config.init import check_init
 from inception_jax.config.scales import view_scales
 from inception_jax.config.schema import Config
 from inception_jax.config.sources import without_sources
@@ -133,6 +134,7 @@ def _check_combinations(config: Config) -> None:
             "config.optimizer.accumulate) must be an even number"
         )
     check_groups(config.optimizer)
+    check_init(config.init)
     view_scales(config)
 
 

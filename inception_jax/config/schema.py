@@ -8,6 +8,7 @@ from inception_jax.config.augment import Augment
 from inception_jax.config.data import Data
 from inception_jax.config.evaluation import Evaluation
 from inception_jax.config.fields import number, section
+from inception_jax.config.init import Init
 from inception_jax.config.mesh import Mesh
 from inception_jax.config.model import Model
 from inception_jax.config.training import Average, Checkpoint, Log, Loss, Optimizer, Schedule
@@ -22,6 +23,7 @@ class Config:
     epochs: float = number(1.0, 0.0, 1e6, "length in passes over the training split")
     steps: int = number(0, 0, 10**12, "length in updates; 0: from `epochs`")
     model: Model = section(Model)
+    init: Init = section(Init)
     data: Data = section(Data)
     augment: Augment = section(Augment)
     loss: Loss = section(Loss)

@@ -54,7 +54,9 @@ def save(path: Path, content: FeatureFile) -> None:
                 "class_names": np.array(content.class_names, np.str_),
                 "about": np.array(json.dumps(dict(content.about))),
             }
-            np.savez(file, **arrays, **({} if content.labels is None else {"labels": content.labels}))
+            if content.labels is not None:
+                arrays["labels"] = content.labels
+            np.savez(file, **arrays)
         else:
             import pyarrow.parquet  # slow to import, and needed by this format only
 

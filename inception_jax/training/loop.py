@@ -28,6 +28,7 @@ from inception_jax.training.ahead_of_time import lower_train_step
 from inception_jax.training.checkpoints import Checkpoints
 from inception_jax.training.experiment import Experiment, build_experiment
 from inception_jax.training.facts import facts
+from inception_jax.training.initial import Flat, read_initial, start_from, with_weights_file
 from inception_jax.training.interruption import Interrupted, Interruption, StopRequested
 from inception_jax.training.lock import locked
 from inception_jax.training.schedules import in_steps
@@ -49,6 +50,8 @@ def train(
     results.json and the learning curves. The parameters and rows after a kill and a restart are bitwise
     those without it, except for rates.
 
+    With `config.init.weights` a new run starts from that file, once: a run that is continued does not read it.
+
     Every process of a job calls this with the same config and `workdir`, which all of them reach; process 0
     writes the files, of checkpoints each process the parts that it holds.
 
@@ -64,6 +67,7 @@ def train(
 
     Raises:
       ConfigError: the config cannot be run on these devices with these images.
+      BadCheckpoint: the weights file of `config.init` cannot be read.
       DataError: images cannot be read.
       RunDirectoryError: `workdir` cannot be written, holds another experiment, or another job trains in it.
       CheckpointError: a checkpoint could not be written.
@@ -76,8 +80,11 @@ def train(
     workdir = Path(workdir)
     with ExitStack() as stack:
         job = stack.enter_context(Job(config.mesh.wait_limit))
+        config, changes = with_weights_file(config, workdir)
         experiment = build_experiment(config, mesh or mesh_of(config))
         job.require_same(facts(experiment))
+        begun = any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
+        initial = read_initial(config, experiment.network) if config.init.weights and not begun else None
         run_directory.prepare(workdir, config)
         if results := job.from_first("results", run_directory.read_results(workdir)):
             return results
@@ -86,9 +93,11 @@ def train(
             run_directory.record(workdir, config)
         else:
             stream = stack.enter_context(Path(os.devnull).open("w"))
+        for change in changes:
+            print(change, file=stream or sys.stderr)
         interruption = stack.enter_context(Interruption())
         checkpoints = stack.enter_context(Checkpoints(workdir, config, experiment.train_source.class_names, job=job))
-        results = _Run(experiment, workdir, job, checkpoints, interruption, stream, stack).finish()
+        results = _Run(experiment, workdir, job, checkpoints, interruption, stream, stack, initial).finish()
         if job.first:
             run_directory.write_json(workdir / "results.json", results)
             with run_directory.writing(workdir):
@@ -108,6 +117,7 @@ class _Run:
         interruption: Interruption,
         stream: TextIO | None,
         stack: ExitStack,
+        initial: Flat | None,
     ) -> None:
         config, mesh = experiment.config, experiment.mesh
         self.experiment, self.workdir = experiment, workdir
@@ -122,6 +132,8 @@ class _Run:
             self.started -= restored.data["seconds"]
         else:
             self.state = init_state(network, config, optimizer, mesh)
+            if config.init.weights:
+                self.state = start_from(self.state, initial or read_initial(config, network))
         self.step = int(self.state.step)
         if restored:
             print(f"resuming after step {self.step} from {checkpoints.path(self.step)}", file=stream or sys.stderr)

@@ -101,11 +101,7 @@ def load_trained(workdir: Path, which: Literal["best", "newest"] | int = "best",
 
 
 def load_weights(path: Path, mesh: Mesh | None = None) -> Trained:
-    """Reads a file that `inception-jax convert` wrote, without the classes that no label counts.
-
-    Where the first class is the background (`class_offset` 1), its logit is cut off: labels count from the class
-    behind it, as in every other network, and no image is taken for background. TF-slim's own evaluation leaves it
-    among the candidates, where it could only be wrong, since no image of ImageNet has that label.
+    """Reads a file that `inception-jax convert` or `export` wrote, without the classes that no label counts.
 
     Args:
       path: a `.safetensors` file with its sidecar.
@@ -114,42 +110,71 @@ def load_weights(path: Path, mesh: Mesh | None = None) -> Trained:
     Raises:
       BadCheckpoint: missing, damaged, or of a network or preprocessing that is unknown here.
     """
+    network, variables, meta = read_weights(path)
+    _, config = described(path)
+    on_devices = jax.device_put(variables, replicated(mesh or make_mesh()))
+    return Trained(
+        config=config,
+        network=network,
+        variables=on_devices,
+        class_names=meta.class_names[_offset(meta) :],
+        path=path,
+        meta=meta,
+        sha256=checkpoint.sha256_of(path),
+    )
+
+
+def read_weights(path: Path) -> tuple[models.Network, dict[str, Any], Meta]:
+    """The network, its `params` and `batch_stats` as NumPy arrays, and what the file says of them.
+
+    Where the first class is the background (`class_offset` 1), its logit is cut off: labels count from the class
+    behind it, as in every other network, and no image is taken for background. TF-slim's own evaluation leaves it
+    among the candidates, where it could only be wrong, since no image of ImageNet has that label.
+
+    Raises:
+      BadCheckpoint: see `load_weights`.
+    """
     network, variables, meta = checkpoint.load(path)
-    offset = meta.class_offset if meta.num_classes else 0
+    offset = _offset(meta)
     if len(meta.class_names) not in (0, meta.num_classes) or not 0 <= offset <= max(0, meta.num_classes - 1):
         raise BadCheckpoint(
             f"{checkpoint.sidecar_of(path)}: {len(meta.class_names)} class_names and class_offset {meta.class_offset} "
             f"do not go with num_classes {meta.num_classes}"
         )
+    if not offset:
+        return network, variables, meta
+    return network.clone(num_classes=meta.num_classes - offset), without_first_classes(variables, offset), meta
+
+
+def _offset(meta: Meta) -> int:
+    return meta.class_offset if meta.num_classes else 0
+
+
+def described(path: Path) -> tuple[Meta, Config]:
+    """What a file's sidecar says, and the config that says the same of network and images.
+
+    Raises:
+      BadCheckpoint: it is missing, or a value makes no sense.
+    """
+    meta = checkpoint.read_meta(path)
     try:
-        config = config_of(meta)
+        return meta, config_of(meta)
     except ConfigError as error:
         raise BadCheckpoint(f"{checkpoint.sidecar_of(path)}: {error}") from error
-    if offset:
-        network = network.clone(num_classes=meta.num_classes - offset)
-        variables = without_first_classes(variables, offset)
-    on_devices = jax.device_put(variables, replicated(mesh or make_mesh()))
-    return Trained(
-        config, network, on_devices, meta.class_names[offset:], path, meta=meta, sha256=checkpoint.sha256_of(path)
-    )
 
 
 def config_of(meta: Meta) -> Config:
     """The config that says of network and images what `meta` says; everything else is at its default.
 
     Raises:
-      ConfigError: a value that is out of its range.
+      ConfigError: a value that no config may have.
     """
     general = {field.name for field in dataclasses.fields(Model)} & set(meta.options)
-    return resolve(
-        {
-            "model": {
-                "name": meta.network,
-                "variant": meta.variant,
-                "aux": meta.aux,
-                **{name: meta.options[name] for name in general},  # such as `width`
-                "options": {name: value for name, value in meta.options.items() if name not in general},
-            },
-            "data": as_data_fields(meta.preprocessing),
-        }
-    )
+    model = {
+        "name": meta.network,
+        "variant": meta.variant,
+        "aux": meta.aux,
+        **{name: meta.options[name] for name in general},  # such as `width`
+        "options": {name: value for name, value in meta.options.items() if name not in general},
+    }
+    return resolve({"model": model, "data": as_data_fields(meta.preprocessing)})

@@ -168,6 +168,15 @@ def load(path: Path) -> tuple[models.Network, dict[str, Any], Meta]:
     return network, unflatten_dict({name: tensors[name] for name in wanted}, sep="/"), meta
 
 
+def read_meta(path: Path) -> Meta:
+    """What the sidecar of a checkpoint says, without reading the checkpoint.
+
+    Raises:
+      BadCheckpoint: it is missing or makes no sense.
+    """
+    return _meta(path, _sidecar(path))
+
+
 def _sidecar(path: Path) -> dict[str, Any]:
     sidecar = sidecar_of(path)
     try:
