@@ -34,6 +34,7 @@ imports: $(VENV)/.installed-test
 # from the experiments; tests compare them.
 docs: $(VENV)/.installed-test
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/scaling.py
 	$(BIN)/python -m experiments.index
 
 docs-code: $(VENV)/.installed-test

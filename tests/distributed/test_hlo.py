@@ -13,7 +13,9 @@ def compiled(function, *shapes):
     mesh = make_mesh()
     spread = NamedSharding(mesh, PartitionSpec(("data", "model")))
     arrays = [jax.ShapeDtypeStruct(shape, jnp.float32, sharding=spread) for shape in shapes]
-    return jax.jit(function, out_shardings=NamedSharding(mesh, PartitionSpec())).lower(*arrays).compile().as_text()
+    text = jax.jit(function, out_shardings=NamedSharding(mesh, PartitionSpec())).lower(*arrays).compile().as_text()
+    assert text
+    return text
 
 
 def test_a_sum_over_devices_is_an_all_reduce_of_what_is_left():
@@ -44,7 +46,9 @@ def test_a_collective_of_a_loop_counts_as_often_as_the_loop_runs():
 
 
 def test_a_program_of_one_device_has_none():
-    assert collectives(jax.jit(jnp.sum).lower(jnp.ones(3)).compile().as_text()) == []
+    text = jax.jit(jnp.sum).lower(jnp.ones(3)).compile().as_text()
+    assert text
+    assert collectives(text) == []
 
 
 # As libtpu writes them, shortened.

@@ -18,7 +18,7 @@ from inception_jax.training.ahead_of_time import DoesNotFit, compile_train_step
 from inception_jax.training.optimizers import make_optimizer
 from inception_jax.training.schedules import make_schedule
 
-ROWS = (("stem", conv(8, 3, 2)), ("mixed", Inception([[conv(8)], [conv(8), conv(16, 3)], [max_pool(3), conv(8)]])))
+ROWS = (("stem", conv(8, 3, 2)), ("mixed", Inception(((conv(8),), (conv(8), conv(16, 3)), (max_pool(3), conv(8))))))
 
 
 def experiment(mesh, group):
@@ -69,6 +69,13 @@ def test_batch_norm_per_replica_costs_no_collective(where):
 def test_batch_norm_over_all_images_costs_collectives_in_every_layer():
     layers = 3  # the two 1x1 convolutions and the pool's are one batch norm when they are executed together
     assert len(program("cpu", 0).collectives) >= len(program("cpu", 4).collectives) + 2 * layers
+
+
+def test_the_program_of_a_chip_is_the_same_on_any_number_of_chips():
+    pytest.importorskip("libtpu", reason="no TPU compiler: libtpu is not installed")
+    few, many = program("v5e-4", 4), program("v5e-64", 4)
+    assert few.cycles == many.cycles
+    assert few.collectives == many.collectives
 
 
 def test_memory_is_that_of_the_state(where):
