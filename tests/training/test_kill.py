@@ -13,23 +13,27 @@ import jax
 import numpy as np
 import pytest
 
+from inception_jax import models
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.reporting.writers import read_metrics
 from inception_jax.training.run_directory import read_results
 from inception_jax.training.trained import load_trained
+from tests.fake_network import FakeNetwork
 
 STEPS = 60
 SCRIPT = textwrap.dedent(f"""
     import sys
+    from inception_jax import models
     from inception_jax.config import defaults, resolve
     from inception_jax.training.interruption import Interrupted
     from inception_jax.training.loop import train
+    from tests.fake_network import FakeNetwork
 
+    models.create = lambda *_, num_classes, **__: FakeNetwork(num_classes, dropout=0.2)
     config = defaults()
     config.steps = {STEPS}
     config.batch_size = 16
-    config.model.width = 0.05
-    config.data.image_size = 32
+    config.data.image_size = 16
     config.data.eval_split = "test[:64]"
     config.data.photometric = "fast"
     config.optimizer.name = "rmsprop"
@@ -42,6 +46,12 @@ SCRIPT = textwrap.dedent(f"""
     except Interrupted as stopped:
         sys.exit(128 + stopped.signal)
 """)
+
+
+@pytest.fixture(autouse=True)
+def small_network(monkeypatch):
+    """The network of `SCRIPT`, in this process too."""
+    monkeypatch.setattr(models, "create", lambda *_, num_classes, **__: FakeNetwork(num_classes, dropout=0.2))
 
 
 @pytest.fixture(scope="module")
