@@ -95,7 +95,7 @@ def weights() -> str:
         rows = [source(name, entry) for name, entry in entries.items()]
         columns = list(dict.fromkeys(column for row in rows for column in row))
         table = render(rows, columns, "markdown")
-        sources.append(f"### {where.partition(',')[0]}\n\n{where}. {kinds}; {licences}.\n\n{table}\n")
+        sources.append(f"### {re.split('[,;]', where)[0]}\n\n{where}. {kinds}; {licences}.\n\n{table}\n")
     fits = [
         {"network": name, "sources": ", ".join(f"`{key}`" for key, e in CATALOGUE.items() if e.source.network == name)}
         for name in models.names()

@@ -169,6 +169,8 @@ def test_torch_loads_it_strictly_and_gives_our_logits(name, tmp_path):
 
 
 @pytest.mark.slow
+# Keras 3.15's own, of its variables under NumPy 2.4
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 @pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
 @pytest.mark.parametrize(
     ("network", "classes"), [("inception_v3", 10), ("inception_resnet_v2", 10), ("inception_v3", 0)]

@@ -42,7 +42,10 @@ class KerasWriter:
         tensors = to_tensors(source_of("keras", model), model.variables, names)
         for name, variable in names.items():
             variable.assign(tensors[name])
-        network.save_weights(path) if path.name.endswith(_WEIGHTS) else network.save(path)
+        if path.name.endswith(_WEIGHTS):
+            network.save_weights(path)
+        else:
+            network.save(path)
 
     def run(self, path: Path, model: Model, images: np.ndarray) -> np.ndarray:
         """Loads the file into a new network of Keras and runs that."""
