@@ -11,6 +11,7 @@ from inception_jax import models
 from inception_jax.config import ConfigError
 from inception_jax.config.sources import Source, cite
 from inception_jax.models.geometry import smallest_input
+from inception_jax.models.network import shortened
 
 IMAGES = 1_281_167
 """Training images of ILSVRC-2012."""
@@ -77,12 +78,20 @@ def mini(config: Any, data: str = "fashion_mnist") -> None:
 def tiny(config: Any) -> None:
     """Two steps on digits, seconds: the first module of the network, 8 channels wide."""
     mini(config)
+    model = config.model
+    arch = shortened(models.architecture(model.name, model.variant, **model.options), 1)
+    smallest = smallest_input(arch.rows)
     _resize(config, 0.25, 64, 8, _TINY)
     _change(
         config,
         _TINY,
         model={"width": 0.01, "modules": 1, "bn_group_size": min(config.model.bn_group_size, 8)},
-        data={"source": "digits", "train_split": "train[:64]", "eval_split": "test[:16]", "image_size": 32},
+        data={
+            "source": "digits",
+            "train_split": "train[:64]",
+            "eval_split": "test[:16]",
+            "image_size": smallest if smallest > 1 else 16,
+        },
         evaluation={"every_epochs": 0.0, "batch_size": 8},
         checkpoint={"every_epochs": 0.0},
         log={"every_steps": 1},
