@@ -46,6 +46,3 @@ def join(coordinator: str | None = None, processes: int | None = None, process_i
         if given != (None, None, None) or "must be called before" not in str(error):
             raise
         # The program around this has used its devices already, so it is alone.
-    else:
-        # Programs of accelerators run in order. Two at once on CPUs would mix up their messages to other processes.
-        jax.config.update("jax_cpu_enable_async_dispatch", False)

@@ -108,6 +108,8 @@ class Evaluator:
             done += images
             on_batch_done(images, answers)
 
+        # CPUs run programs at once that do not need each other, and would mix up what they tell other processes.
+        one_by_one = jax.process_count() > 1 and self._mesh.devices.flat[0].platform == "cpu"
         running: dict[str, jax.Array] | None = None
         batches = eval_iterator(
             self._source,
@@ -118,6 +120,8 @@ class Evaluator:
         )
         for batch in batches:
             on_batch()
+            if one_by_one:
+                jax.block_until_ready(running)
             finished, running = running, self._step(variables, put_batch(batch, self._mesh))
             finish(finished)  # while the device works on the batch just sent
         finish(running)
