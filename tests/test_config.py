@@ -38,6 +38,7 @@ NEUTRAL = {
     "evaluation.every_epochs",
     "evaluation.batch_size",
     "evaluation.protocol",
+    "init.weights",
     "evaluation.average",
     "evaluation.scales",
     "evaluation.square",
@@ -115,7 +116,8 @@ def another(name, value):
         ({"optimizer": {"momentum": -0.1}}, "config.optimizer.momentum must lie in [0, 0.9999], got -0.1"),
         (
             {"optimizer": {"name": "rmsprob"}},
-            "config.optimizer.name must be one of momentum, caffe, rmsprop, adamw, lamb, got 'rmsprob' (did you mean 'rmsprop'?)",
+            "config.optimizer.name must be one of momentum, caffe, rmsprop, adamw, lamb, got 'rmsprob' "
+            "(did you mean 'rmsprop'?)",
         ),
         (
             {"optimizer": {"name": "zzz"}},

@@ -49,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     classes = trained.network.num_classes
     source = source_of(found, tuple(trained.name_of(label) for label in range(classes)))
     protocol = "single" if arguments.crops == "1" else arguments.crops
-    evaluation = Evaluation(protocol=protocol, batch_size=arguments.batch_size)
+    views = len(found) * (1 if protocol == "single" else 12)  # no more padding than these need
+    evaluation = Evaluation(protocol=protocol, batch_size=min(arguments.batch_size, views))
     config = dataclasses.replace(trained.config, evaluation=evaluation)
     evaluator = Evaluator(trained.network, source, config, mesh, answers=True)
     rows: list[dict[str, Any]] = []

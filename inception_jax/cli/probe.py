@@ -65,7 +65,8 @@ def _labels(
             raise ProbeError(f"{path} holds spatial features; extract them without --spatial")
     assert train.labels is not None
     assert test.labels is not None
-    for name in sorted({*train.about, *test.about}):
+    # where the weights lay does not matter: their SHA-256, or a run's fingerprint and step, says which they are
+    for name in sorted({*train.about, *test.about} - {"weights", "run"}):
         if train.about.get(name) != test.about.get(name):
             raise ProbeError(
                 f"{arguments.train} and {arguments.test} are features of different things: {name} is "

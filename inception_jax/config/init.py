@@ -19,9 +19,7 @@ class Init:
 
 
 def check_init(init: Init) -> None:
-    """Raises ConfigError if the pattern is none, or there is nothing to skip in."""
-    if init.skip and not init.weights:
-        raise ConfigError(f"config.init.skip is {init.skip!r}, and config.init.weights names no file")
+    """Raises ConfigError if the pattern is none."""
     try:
         re.compile(init.skip)
     except re.error as error:

@@ -80,7 +80,8 @@ def extract(
         out_shardings=replicated(mesh),
     )
     devices = mesh.devices.size
-    batch_size = -(-(config.evaluation.batch_size or config.batch_size) // devices) * devices
+    wanted = min(config.evaluation.batch_size or config.batch_size, len(source))
+    batch_size = -(-wanted // devices) * devices
     shape = _shape(network, variables, config, endpoint, spatial)
     values = np.empty((len(source), *shape), np.float32)
     positions: list[int] = []

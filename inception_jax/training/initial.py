@@ -40,11 +40,14 @@ def with_weights_file(config: Config, workdir: Path) -> tuple[Config, list[str]]
       The config to run, and a line for every field that the file changed.
 
     Raises:
-      ConfigError: the file is not the one whose SHA-256 is given, or of another network than `config.model`.
+      ConfigError: no file is named but a field that concerns one is given, or the file is not the one whose SHA-256
+        is given, or of another network than `config.model`.
       BadCheckpoint: it cannot be read.
     """
     init = config.init
     if not init.weights:
+        if init.skip or init.sha256:
+            raise ConfigError("config.init.skip or sha256 is given, and config.init.weights names no file")
         return config, []
     path = Path(init.weights).expanduser()
     if not path.exists() and (workdir / "config.json").exists() and (begun := read_config(workdir)).init.sha256:

@@ -193,6 +193,12 @@ def test_features_that_do_not_belong_together_are_not_probed(features, capsys, t
     assert words in fails(capsys, "probe", f"--train={features['train']}", f"--test={path}", *flags)
 
 
+def test_weights_may_have_moved(features, capsys, tmp_path):
+    path = spoilt(features, tmp_path, {"about": {"weights": "elsewhere/w.safetensors"}})
+    [row] = json.loads(output(capsys, "probe", f"--train={features['train']}", f"--test={path}", "--format=json").out)
+    assert row["test_images"] == 12
+
+
 def test_a_class_that_was_never_trained_on_counts_as_missed(features, capsys, tmp_path):
     path = spoilt(features, tmp_path, {"class_names": ("blue", "green", "violet")})
     [row] = json.loads(output(capsys, "probe", f"--train={features['train']}", f"--test={path}", "--format=json").out)
