@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(_table(rows))
         print(f"\n{NOTE}")
     else:
+        _say(NOTE)
         print(render(rows, COLUMNS, arguments.format))
     return 0 if all(row["fits"] for row in rows) else 1
 
@@ -130,6 +131,12 @@ class _Compiler:
         schedule = make_schedule(config, self.size.images)
         optimizer = make_optimizer(config.optimizer, schedule)
         network = build_network(config, self.size.classes)
+        group, images = config.model.bn_group_size, config.batch_size // config.optimizer.accumulate
+        if network.style.norm and group and group < images and images // self.where.chips % group:
+            _say(
+                f"warning: {images / self.where.chips:g} images a chip are no whole groups of "
+                f"config.model.bn_group_size ({group}), so batch statistics cost collectives in every layer"
+            )
         return compile_train_step(network, config, optimizer, schedule, mesh_of(config, self.devices))
 
     def largest(self, config: Config) -> dict[str, Any]:
@@ -173,6 +180,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
     lines = [
         {"": title} | {row["topology"]: written(row[column]) for row in rows if row.get(column) is not None}
         for title, column, written in _LINES
+        if any(row.get(column) is not None for row in rows)
     ]
     return render(lines, ["", *(row["topology"] for row in rows)], "table")
 

@@ -9,8 +9,8 @@ def largest_that_fits(needed: Callable[[int], tuple[int, bool]], available: int,
     """The largest number, at most `limit`, that fits; 0 if not even 1 does.
 
     Memory grows nearly in proportion to the batch, so the line through the two tries nearest to the boundary tells the
-    next one; where it leads to the same side four times, the middle is tried instead,
-    or the double while nothing was too large.
+    next one, at most eight times the largest that fits: small programs need much that does not grow. Where the line
+    leads to the same side six times, the middle is tried instead, or the double while nothing was too large.
 
     Args:
       needed: what a number needs, and whether that fits; a number above one that does not fit does not fit either.
@@ -21,12 +21,12 @@ def largest_that_fits(needed: Callable[[int], tuple[int, bool]], available: int,
     fits, too_large, same_side = 0, limit + 1, 0
     guess = 1
     while too_large - fits > 1:
-        number = min(max(guess, fits + 1), too_large - 1)
+        number = min(max(guess, fits + 1), too_large - 1, max(8 * fits, 1))
         tried[number], ok = needed(number)
         fits, too_large = (number, too_large) if ok else (fits, number)
         same_side = max(same_side, 0) + 1 if ok else min(same_side, 0) - 1
         middle = (fits + too_large) // 2 if too_large <= limit else 2 * fits
-        guess = middle if abs(same_side) >= 4 else _next(tried, available)
+        guess = middle if abs(same_side) >= 6 else _next(tried, available)
     return fits
 
 

@@ -30,14 +30,17 @@ def compiled(monkeypatch):
             self.devices = type("Devices", (), {"size": chips})
 
     monkeypatch.setattr(command, "compile_train_step", stand_in)
+    monkeypatch.setattr(command, "model_flops", lambda network, size: 35 * 10**9)  # counting takes longer than the rest
     monkeypatch.setattr(command, "compile_only_devices", lambda where: [None] * where.chips)
     monkeypatch.setattr(command, "mesh_of", lambda config, devices: Mesh(len(devices)))
     return batches
 
 
-def rows(capsys, *arguments, code=0):
-    assert main(["compile", *arguments, "--format=json"]) == code
-    return json.loads(capsys.readouterr().out)
+def rows(capsys, *arguments):
+    assert main(["compile", *arguments, "--format=json"]) == 0
+    out, err = capsys.readouterr()
+    assert "Estimates: nothing was run." in err
+    return json.loads(out)
 
 
 def test_one_row_a_topology_for_images_that_are_not_here(compiled, capsys):
@@ -97,7 +100,16 @@ def test_two_columns_of_one_name_are_refused(compiled, capsys):
     assert compiled == []
 
 
-def test_full_size_experiments_have_their_length(compiled, capsys):
-    (row,) = rows(capsys, FULL, "--topology=v5e-64")
+def test_full_size_experiments_have_their_length_and_a_warning_of_groups_across_chips(compiled, capsys):
+    assert main(["compile", FULL, "--topology=v5e-64", "--format=json"]) == 0
+    out, err = capsys.readouterr()
+    (row,) = json.loads(out)
     assert (row["batch_size"], row["images_per_chip"]) == (1600, 25)
     assert row["steps"] == round(100 * 1_281_167 / 1600)
+    assert "25 images a chip are no whole groups of config.model.bn_group_size (32)" in err
+
+
+def test_whole_groups_are_not_warned_of(compiled, capsys):
+    for arguments in ([FULL, "--config.batch_size=2048"], [*NARROW, "--batch-size=16/chip"]):  # the latter has no norm
+        assert main(["compile", *arguments, "--topology=v5e-64"]) == 0
+        assert "warning" not in capsys.readouterr().err

@@ -24,7 +24,7 @@ def test_the_largest_of_any_growing_demand_is_found(steps, available):
     sizes = [sum(steps[: i + 1]) + i for i in range(len(steps))]
     found, tries = search(lambda number: sizes[number - 1], available, len(steps))
     assert found == sum(size <= available for size in sizes)
-    assert len(tries) <= 20
+    assert len(tries) <= 24
 
 
 @given(st.integers(1, 2000), st.integers(0, 5000), st.integers(1, 500))
@@ -32,4 +32,5 @@ def test_where_memory_grows_in_proportion_few_compilations_do(per_image, state, 
     available = state + per_image * fits + per_image // 2
     found, tries = search(lambda number: state + per_image * number, available, 2**14)
     assert found == fits
-    assert len(tries) <= 5
+    assert len(tries) <= 7  # 1, 8 and 64 on the way up, then the line and its neighbours
+    assert max(tries) <= 8 * max(found, 1)
