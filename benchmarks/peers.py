@@ -12,6 +12,8 @@ from pathlib import Path
 from benchmarks.process import ROOT
 from benchmarks.worker import Absent
 
+# Beside TensorFlow what `imagecodecs` takes to be tried.
+TENSORFLOW = {"tensorflow_cpu": "2.21.0", "imagecodecs": "2026.3.6", "opencv-python-headless": "5.0.0.93"}
 TORCH = {"torch": "2.14.1", "torchvision": "0.29.1", "timm": "1.0.31"}
 # Keras runs on the very JAX that the project runs on.
 KERAS = {"keras": "3.15.1", **{name: metadata.version(name) for name in ("jax", "jaxlib")}}

@@ -13,7 +13,7 @@ from typing import Any
 if __package__ in (None, ""):  # started as a file
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks import summary, views
+from benchmarks import input_report, summary, views
 from benchmarks.contenders import CONTENDERS
 from benchmarks.process import ROOT
 from inception_jax.reporting.tables import render
@@ -60,7 +60,11 @@ Close what else runs on the machine: a result says how busy it was.
 """
 
 
-def page(runs: Iterable[Mapping[str, Any]], views_runs: Iterable[Mapping[str, Any]] = ()) -> str:
+def page(
+    runs: Iterable[Mapping[str, Any]],
+    views_runs: Iterable[Mapping[str, Any]] = (),
+    input_runs: Iterable[Mapping[str, Any]] = (),
+) -> str:
     """The whole page, in Markdown."""
     about = "\n".join(f"- `{name}`: {kind.about}." for name, kind in CONTENDERS.items())
     parts = [INTRODUCTION.format(contenders=about)]
@@ -71,6 +75,8 @@ def page(runs: Iterable[Mapping[str, Any]], views_runs: Iterable[Mapping[str, An
         parts.append(f"## {network}, {image_size} pixels, batch {batch}{narrow}\n\nVariant `{variant}`.\n")
         parts += [_section(run) for run in group]
     if measured := views.section(views_runs):
+        parts.append(measured)
+    if measured := input_report.section(input_runs):
         parts.append(measured)
     return "\n".join(parts)
 
@@ -108,7 +114,7 @@ def main() -> None:
     """Writes the page."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     results = ROOT / "benchmarks" / "results"
-    PAGE.write_text(page(read(results), read(results / "views")))
+    PAGE.write_text(page(read(results), read(results / "views"), read(results / "input")))
     print(f"written to {PAGE}", file=sys.stderr)
 
 

@@ -40,8 +40,8 @@ def measure(
 
     Returns:
       For each task, JSON-ready: `name`, and either `absent` or `failed` with the reason, or `parameters`,
-      `compile_seconds` (None where nothing is compiled), `versions`, `seconds_per_step` of
-      every round, `start_peak_bytes` of the process until it was ready, `round_peak_bytes` since then, and
+      `compile_seconds` (None where nothing is compiled), `versions`, of every round `seconds_per_step` and
+      `cpu_seconds_per_step`, `start_peak_bytes` of the process until it was ready, `round_peak_bytes` since then, and
       `idle_cpu_share`, its CPU time per second of waiting.
     """
     lines = stream or sys.stderr
@@ -70,7 +70,7 @@ def measure(
                 compiled = (
                     "not compiled" if ready.compile_seconds is None else f"compiled in {ready.compile_seconds:.0f} s"
                 )
-                say(f"{name}: {compiled}, {ready.parameters:,} parameters")
+                say(f"{name}: {compiled}, {ready.parameters:,} parameters" if ready.parameters else f"{name}: ready")
         begun, turns = time.monotonic(), 0
         for number in range(rounds):
             first = number % len(seats) if seats else 0
@@ -100,6 +100,7 @@ def _measured(seat: _Seat) -> dict[str, Any]:
         "compile_seconds": seat.ready.compile_seconds,
         "versions": seat.ready.versions,
         "seconds_per_step": [turn.seconds / turn.steps for turn in seat.rounds],
+        "cpu_seconds_per_step": [turn.cpu_seconds / turn.steps for turn in seat.rounds],
         "start_peak_bytes": seat.ready.peak_bytes,
         "round_peak_bytes": seat.rounds[-1].peak_bytes,
         "idle_cpu_share": sum(turn.idle_cpu_seconds for turn in seat.rounds) / waited,

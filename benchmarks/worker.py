@@ -28,7 +28,11 @@ class Absent(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What is timed. `variant` is one of this project's; `mode` is `train` or `infer`, `dtype` float32 or bfloat16."""
+    """What is timed. `variant` is one of this project's; `mode` is `train` or `infer`, `dtype` float32 or bfloat16.
+
+    For loaders `images` is a folder of class folders, `workers` how many threads or processes read it, and `network`
+    the library and way that are timed.
+    """
 
     contender: str
     network: str
@@ -39,6 +43,8 @@ class Task:
     width: float
     dtype: str
     classes: int = 1000
+    images: str = ""
+    workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,18 @@ class Work:
     """A task that is ready to run.
 
     Attributes:
-      step: does one step, waits for its end, and returns its loss.
+      step: does one step, waits for its end, and returns its loss (of a loader, the mean pixel).
       parameters: trainable numbers, auxiliary heads included.
       compile_seconds: tracing and compiling; None where nothing is compiled.
       versions: of the packages that do the work.
+      ahead: steps whose work a loader has done before it is asked; each round begins with as many that are not counted.
     """
 
     step: Callable[[], float]
     parameters: int
     compile_seconds: float | None
     versions: dict[str, str]
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class Round:
     Attributes:
       steps: how many were done until s seconds had passed, at least one.
       seconds: how long they took.
+      cpu_seconds: CPU time in it, of the process and its children; without the children where the system cannot tell.
       idle_seconds: wall time since its last answer, while others had their turn.
       idle_cpu_seconds: CPU time that the process used in it: a process that does not sleep slows the others.
       peak_bytes: largest resident size of the process since it was ready; since its start where the system cannot
@@ -90,6 +99,7 @@ class Round:
 
     steps: int
     seconds: float
+    cpu_seconds: float
     idle_seconds: float
     idle_cpu_seconds: float
     peak_bytes: int
@@ -126,14 +136,30 @@ def serve(build: Callable[[Task], Work]) -> None:
 
 
 def _round(work: Work, least: float, idle: tuple[float, float]) -> Round:
-    steps, start, seconds = 0, time.perf_counter(), 0.0
+    for _ in range(work.ahead):
+        work.step()
+    steps, start, seconds, cpu = 0, time.perf_counter(), 0.0, _cpu_seconds()
     while not steps or seconds < least:
         loss = work.step()
         if not math.isfinite(loss):
             raise ArithmeticError(f"the loss became {loss}; a step on such numbers is not what training does")
         steps += 1
         seconds = time.perf_counter() - start
-    return Round(steps, seconds, *idle, _peak_bytes())
+    return Round(steps, seconds, _cpu_seconds() - cpu, *idle, _peak_bytes())
+
+
+def _cpu_seconds(process: str = "self") -> float:
+    """CPU time so far, of the process and of its children that are alive, on Linux."""
+    own = 0.0
+    if process == "self":
+        own = time.process_time()
+    with contextlib.suppress(OSError):  # gone meanwhile, or another system
+        if process != "self":
+            ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+            own = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        for task in Path(f"/proc/{process}/task").iterdir():
+            own += sum(_cpu_seconds(child) for child in (task / "children").read_text().split())
+    return own
 
 
 def _forget_peak() -> None:

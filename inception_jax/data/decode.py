@@ -113,7 +113,7 @@ def decode_part(data: bytes, box: Box, target: int) -> np.ndarray:
         stored = _stored(box, header, orientation)
         eighths = next((n for n in _EIGHTHS if min(stored.height, stored.width) * n >= 8 * target), 8)
         part = stored.scaled(header, (_scaled(height, eighths), _scaled(width, eighths)))
-        rows = data
+        rows: bytes | bytearray = data
         if frame := jpeg.frame(data):
             rows, height = jpeg.shortened(data, frame, -(-8 * (part.top + part.height) // eighths))
         pixels = _decode_jpeg(rows, height, width, eighths, shortened=height < header[0])
@@ -138,7 +138,9 @@ def _jpeg_header(data: bytes) -> tuple[int, int] | None:
     return (int(height), int(width)) if colour_space in ("YCbCr", "RGB", "Gray") else None
 
 
-def _decode_jpeg(data: bytes, height: int, width: int, eighths: int, *, shortened: bool = False) -> np.ndarray | None:
+def _decode_jpeg(
+    data: bytes | bytearray, height: int, width: int, eighths: int, *, shortened: bool = False
+) -> np.ndarray | None:
     """Pixels as they are stored; None after a harmless complaint, which may hide another."""
     pixels = np.empty((_scaled(height, eighths), _scaled(width, eighths), 3), np.uint8)
     try:

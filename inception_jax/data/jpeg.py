@@ -57,7 +57,7 @@ def frame(data: bytes) -> Frame | None:
         return None
 
 
-def shortened(data: bytes, frame: Frame, bottom: int) -> tuple[bytes, int]:
+def shortened(data: bytes, frame: Frame, bottom: int) -> tuple[bytes | bytearray, int]:
     """The file with a header that claims fewer rows, and how many: `bottom` of them come out as those of the whole.
 
     libjpeg then ends at that row and skips what is left, of which it complains ("extraneous bytes").
@@ -66,4 +66,6 @@ def shortened(data: bytes, frame: Frame, bottom: int) -> tuple[bytes, int]:
     height = units * frame.row
     if height >= frame.height:
         return data, frame.height
-    return b"".join((data[: frame.offset], height.to_bytes(2, "big"), data[frame.offset + 2 :])), height
+    claiming = bytearray(data)
+    claiming[frame.offset : frame.offset + 2] = height.to_bytes(2, "big")
+    return claiming, height

@@ -121,5 +121,5 @@ def test_a_file_without_its_environment_is_no_result(name):
 
 def test_the_page_in_docs_is_made_from_the_committed_results():
     results = ROOT / "benchmarks" / "results"
-    made = report.page(report.read(results), report.read(results / "views"))
+    made = report.page(report.read(results), report.read(results / "views"), report.read(results / "input"))
     assert (ROOT / "docs" / "performance.md").read_text() == made

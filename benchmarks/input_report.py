@@ -1,0 +1,151 @@
+"""What the runs of `benchmarks/input.py` say: tables and sentences for the terminal and for docs/performance.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmarks import summary
+from inception_jax.reporting.tables import render
+
+PEERS = {"torchvision": 2.0, "tf.data": 1.3}
+"""Peers, and how many times as fast per core the project's loader is meant to be."""
+
+INTRODUCTION = """\
+## Input
+
+How fast JPEG files become training batches. Every contender draws a random crop of each image (8 to 100 % of its area,
+aspect 3/4 to 4/3), resizes it to the same size and makes batches of bytes; nobody mirrors. Files come from the system's
+cache.
+
+- **images/s** is the median over the rounds; **of them per core** is images per second of CPU time, of all threads and
+  processes together. What other programs do on the machine changes the first more than the second.
+- **ours is** is the ratio of images per core inside a round: the median, and the least and greatest of all rounds.
+"""
+
+
+def section(runs: Iterable[Mapping[str, Any]]) -> str:
+    """Everything on the page about input, in Markdown; empty without a run."""
+    parts = [_part(run) for run in runs]
+    return "\n".join([INTRODUCTION, *parts]) if parts else ""
+
+
+def loader_rows(run: Mapping[str, Any]) -> list[dict[str, str]]:
+    """One row a loader that was measured."""
+    measured = _measured(run["loaders"])
+    ours = measured.get("ours")
+    return [{"loader": name, **_rates(run, entry), "ours is": _ratio(ours, entry)} for name, entry in measured.items()]
+
+
+def library_rows(run: Mapping[str, Any]) -> list[dict[str, str]]:
+    """One row a library that was measured, on threads and in processes."""
+    measured = _measured(run["libraries"])
+    libraries = dict.fromkeys(name.rpartition("/")[0] for name in measured)
+    rows = []
+    for library in libraries:
+        row = {"library": library}
+        for way in ("threads", "processes"):
+            rates = _rates(run, measured[f"{library}/{way}"]) if f"{library}/{way}" in measured else {}
+            row |= {f"{way}, {what}": rates.get(what, "") for what in ("images/s", "of them per core")}
+        rows.append(row)
+    return rows
+
+
+def missing(run: Mapping[str, Any]) -> list[str]:
+    """A sentence for each contender that was not measured."""
+    return summary.missing({"contenders": [*run["loaders"], *run["libraries"]]})
+
+
+def sentences(run: Mapping[str, Any]) -> list[str]:
+    """The targets, memory over epochs, and the listing of many files."""
+    measured = _measured(run["loaders"])
+    said = []
+    for peer, target in PEERS.items():
+        if {"ours", peer} <= measured.keys():
+            ratio = statistics.median(_ratios(measured["ours"], measured[peer]))
+            said.append(
+                f"Against {peer}: {ratio:.2f} times as many images per core; the aim is {target:.1f}: "
+                f"{'reached' if ratio >= target else 'not reached'}."
+            )
+    if {"ours", "bare decode"} <= measured.keys():
+        ratio = statistics.median(_ratios(measured["ours"], measured["bare decode"]))
+        said.append(f"Of the bare decode of whole images the loader reaches {ratio:.0%} per core.")
+    memory = run["memory"]
+    if len(memory) >= 3:
+        said.append(
+            f"Resident memory: {memory[2] / 2**20:.0f} MiB after 3 epochs, {memory[-1] / 2**20:.0f} MiB after "
+            f"{len(memory)}."
+        )
+    if listing := run.get("listing"):
+        said.append(
+            f"A folder of {listing['images']:,} images is opened in {listing['first_seconds']:.1f} s at the first "
+            f"start, when it is listed, and in {listing['second_seconds']:.2f} s at the next."
+        )
+    return said
+
+
+def _part(run: Mapping[str, Any]) -> str:
+    from benchmarks.decoders import LIBRARIES
+    from benchmarks.input import LOADERS
+
+    where, files = run["environment"], run["files"]
+    loaders, libraries = loader_rows(run), library_rows(run)
+    versions = {
+        name: version
+        for entry in _measured([*run["loaders"], *run["libraries"]]).values()
+        for name, version in entry["versions"].items()
+    }
+    lines = [
+        f"### Crops of {run['image_size']} pixels, {run['workers']} workers\n",
+        f"```console\n$ {run['command']}\n```\n",
+        f"{files['count']} files of {files['mean_bytes'] / 1000:.0f} kB on average, batches of {run['batch']}.\n",
+        _table(loaders),
+        *(f"- `{name}`: {kind[3]}." for name, kind in LOADERS.items()),
+        "",
+        *(f"- {sentence}" for sentence in sentences(run)),
+        "",
+        "The JPEG libraries that were tried, each with OpenCV's or its own bilinear resize, on threads of one process "
+        "and in as many processes that fill one shared batch:\n",
+        _table(libraries),
+        *(f"- `{name}`: {_first_line(make)}" for name, make in LIBRARIES.items()),
+        "",
+        *(f"{sentence}.\n" for sentence in missing(run)),
+        f"{where['date']}, {where['cpu']}, {where['cores']} cores, {where['memory_bytes'] / 2**30:.0f} GiB, load "
+        f"{where['load']} before it began. {run['rounds']} rounds. Python {where['python']}, "
+        f"{', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}; "
+        f"commit `{where['git_commit']}`.\n",
+    ]
+    return "\n".join(lines)
+
+
+def _first_line(function: Any) -> str:
+    text = (function.__doc__ or "").strip().partition("\n")[0]
+    return text[:1].lower() + text[1:]
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    return render(rows, list(rows[0]), "markdown") + "\n" if rows else ""
+
+
+def _measured(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {entry["name"]: entry for entry in entries if "seconds_per_step" in entry}
+
+
+def _rates(run: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "images/s": summary.rate(run["batch"] / statistics.median(entry["seconds_per_step"])),
+        "of them per core": summary.rate(run["batch"] / statistics.median(entry["cpu_seconds_per_step"])),
+    }
+
+
+def _ratios(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[float]:
+    pairs = zip(ours["cpu_seconds_per_step"], theirs["cpu_seconds_per_step"], strict=True)
+    return [their / own for own, their in pairs]
+
+
+def _ratio(ours: Mapping[str, Any] | None, theirs: Mapping[str, Any]) -> str:
+    if ours is None or ours is theirs:
+        return "" if ours is None else "1"
+    ratios = _ratios(ours, theirs)
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
