@@ -48,9 +48,11 @@ Arguments stand behind the file, with commas between them:
 
 TABLE = """## Rows
 
-Errors in per cent on the validation split of ILSVRC-2012, as printed; Rethinking and single crops of Inception-v4
-are over 48,238 images, the others over 50,000. `mini` and `full` are measured errors of the miniature and
-of the whole, with the number of seeds; `cost` is the time that a whole run would take. Empty: not printed, or not run.
+Errors in per cent, as printed, on the validation split of ILSVRC-2012 unless a row says "test set": over 48,238 images
+in Rethinking and in the single crops of Inception-v4, over 50,000 in the others. Which were read in the paper, and which
+as somebody quotes them, is in [published_results.csv](../inception_jax/reporting/published_results.csv). `mini` and
+`full` are measured errors of the miniature and of the whole; `cost` is the time that a whole run would take. Empty: not
+printed, or not run.
 """
 
 
@@ -65,14 +67,25 @@ def page() -> str:
     for name in ("googlenet", "bn_inception", "inception_v3", "inception_v4", "quickstart"):
         title = inspect.getdoc(importlib.import_module(f"experiments.{name}"))
         assert title
-        rows = [row for path in sorted(FOLDER.joinpath(name).glob("*.py")) for row in _rows(path)]
+        rows = [row for path in sorted(FOLDER.joinpath(name).glob("*.py"), key=_place) for row in _rows(path)]
         parts += [f"### {name}\n\n{title}\n", render(rows, COLUMNS, "markdown") + "\n"]
     return "\n".join(parts)
 
 
+def _place(path: Path) -> tuple[int, str]:
+    """In the order of the published rows; what has none comes last."""
+    first = min((ids for ids in getattr(_module(path), "ROWS", {}).values() if ids), default=("",))[0]
+    order = list(published())
+    return order.index(first) if first else len(order), path.name
+
+
+def _module(path: Path) -> Any:
+    return importlib.import_module(f"experiments.{path.parent.name}.{path.stem}")
+
+
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     """A line for every published row of the experiment, the first of which names it."""
-    module = importlib.import_module(f"experiments.{path.parent.name}.{path.stem}")
+    module = _module(path)
     if not hasattr(module, "get_config"):
         return
     by_rows: dict[tuple[str, ...], list[str]] = {}
@@ -106,12 +119,18 @@ def _title(module: Any) -> str:
 def _printed(row: Published | None) -> dict[str, Any]:
     if row is None:
         return {}
+    test = "test set" if row.split.startswith("test") else ""
     return {
-        "published": f"{row.source}, {row.variant}" if row.variant else row.source,
+        "published": ", ".join(filter(None, (row.source, row.variant, test, row.steps))),
         "crops": row.crops,
-        "top-1": row.top1_error,
-        "top-5": row.top5_error,
+        "top-1": _as_printed(row.top1_error),
+        "top-5": _as_printed(row.top5_error),
     }
+
+
+def _as_printed(error: float | None) -> str | None:
+    """One decimal at least."""
+    return error if error is None else f"{error:.2f}".removesuffix("0")
 
 
 def _measured(name: str, arguments: list[str]) -> dict[str, str]:

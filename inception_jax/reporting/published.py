@@ -20,6 +20,7 @@ class Published:
       variant: what the row says of itself.
       crops: views of an image; empty where it is not said.
       ensemble: number of networks; empty where it is not said.
+      split: what was evaluated, such as `val` or `test`.
       images: how many were evaluated, in the source's words: 48,238 are those of ILSVRC-2012's validation split that
         are not blacklisted.
       top1_error: in per cent; None where none is printed.
@@ -35,6 +36,7 @@ class Published:
     variant: str
     crops: str
     ensemble: str
+    split: str
     images: str
     top1_error: float | None
     top5_error: float | None
@@ -58,6 +60,7 @@ def _published(row: dict[str, str]) -> Published:
         variant=row["variant"],
         crops=row["crops"],
         ensemble=row["ensemble_size"],
+        split=row["split"],
         images=row["n_images"],
         top1_error=_number(row["top1_error"]),
         top5_error=_number(row["top5_error"]),
