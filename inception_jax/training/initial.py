@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
@@ -72,7 +73,7 @@ def with_weights_file(config: Config, workdir: Path) -> tuple[Config, list[str]]
     return replace(config, init=replace(init, sha256=sha256), data=data), changes
 
 
-def read_initial(config: Config, network: models.Network) -> Flat:
+def read_initial(config: Config, network: nn.Module) -> Flat:
     """The variables that a run starts from, those that `config.init.skip` names left out.
 
     Raises:
