@@ -37,7 +37,7 @@ def open_split(path: str, split: str) -> Source:
     def read(place: int) -> Record:
         file = name(place)
         try:
-            with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 half the time of Path.read_bytes
+            with open(file, "rb", buffering=0) as opened:
                 return Record(opened.read(), labels[index.labels[place]], file)
         except OSError as error:
             raise DecodeError(f"{file}: cannot be read: {error.strerror}") from error
