@@ -45,13 +45,14 @@ def scopes_source(network: str, variant: str, rows: Mapping[str, str]) -> Source
 
 
 def layout(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Kernels are HWIO, as ours. A 1x1 kernel may be our matrix [in, out].
+    """Kernels are HWIO, as ours. A 1x1 kernel may be our matrix [in, out], and a matrix our 1x1 kernel.
 
     Filters on each channel are [H, W, in, multiplier] there and [H, W, 1, in * multiplier] here.
     """
     matrix = array.ndim == 4 and len(shape) == 2 and array.shape[:2] == (1, 1)
+    unit = array.ndim == 2 and len(shape) == 4 and shape == (1, 1, *array.shape)
     depthwise = array.ndim == 4 and len(shape) == 4 and array.shape[:2] == shape[:2] and shape[2] == 1
-    return array.reshape(shape) if (matrix or depthwise) and array.size == math.prod(shape) else array
+    return array.reshape(shape) if (matrix or unit or depthwise) and array.size == math.prod(shape) else array
 
 
 INCEPTION_V1 = slim_source(

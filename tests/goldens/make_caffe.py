@@ -188,7 +188,8 @@ def run_caffe(layers: Sequence[Layer], endpoints: Sequence[str]) -> tuple[dict[s
         paths = [str(Path(folder) / name) for name in ("deploy.prototxt", "net.caffemodel")]
         Path(paths[0]).write_text(prototxt(layers))
         Path(paths[1]).write_bytes(formats.caffe(seeded.tensors(shapes)))
-        net = cv2.dnn.readNetFromCaffe(*paths)
+        opencv_4: Any = cv2.dnn
+        net = opencv_4.readNetFromCaffe(*paths)
     net.enableWinograd(False)
     net.enableFusion(False)
     net.setInput(bgr())
@@ -245,7 +246,7 @@ def run_onnx(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return shapes, session.run(list(endpoints), {"data": bgr()})
+    return shapes, [np.asarray(output) for output in session.run(list(endpoints), {"data": bgr()})]
 
 
 def bgr() -> np.ndarray:

@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parent / "parity"
 class Peer:
     """A network, the size of its image, its modules that make our endpoints, and what its auxiliary heads read.
 
-    `embedding` is a module whose output, normalised, is one.
+    `embedding` is a module whose output, normalised, is one; `bgr` networks read blue, green, red.
     """
 
     build: Callable[[], torch.nn.Module]
@@ -39,6 +39,7 @@ class Peer:
     endpoints: Mapping[str, str]
     heads: Mapping[str, str] = field(default_factory=dict)
     embedding: str = ""
+    bgr: bool = False
 
 
 # transform_input would normalise the images a second time
@@ -88,6 +89,7 @@ PEERS = {
         lambda: pretrainedmodels.bninception(pretrained=None),
         224,
         {"conv1": "conv1_relu_7x7", "pool2": "pool2_3x3_s2"},
+        bgr=True,
     ),
 }
 
@@ -109,8 +111,11 @@ def compute(peer: Peer) -> dict[str, np.ndarray]:
 
     for name in {*peer.endpoints.values(), *peer.heads.values(), *filter(None, [peer.embedding])}:
         model.get_submodule(name).register_forward_hook(keep(name))
+    images = seeded.images(1, peer.size)
+    if peer.bgr:
+        images = images[..., ::-1].copy()
     with torch.inference_mode():
-        logits = model(torch.from_numpy(seeded.images(1, peer.size).transpose(0, 3, 1, 2)))
+        logits = model(torch.from_numpy(images.transpose(0, 3, 1, 2)))
         golden = {
             "tensors": seeded.listing(shapes),
             "images": np.array([1, peer.size]),

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 import tf_slim
 from nets import inception, inception_utils
-from tensorflow.python.framework import ops
+from tensorflow.python.framework import ops  # pyright: ignore[reportAttributeAccessIssue]
 from tf_keras.src import legacy_tf_layers
 from tf_keras.src.legacy_tf_layers import convolutional, core, normalization, pooling
 
@@ -63,6 +63,7 @@ def facenet(images: Any) -> tuple[Any, Mapping[str, Any]]:
     try:
         import facenet as library  # holds no code of its own
 
+        assert library.__file__
         path = Path(library.__file__).parent / "src/models/inception_resnet_v1.py"
         spec = importlib.util.spec_from_file_location("inception_resnet_v1", path)
         assert spec

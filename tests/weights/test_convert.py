@@ -56,7 +56,10 @@ def theirs_of(name: str, classes: int = 7) -> dict[str, tuple[str, tuple[int, ..
             continue
         shape = shapes[place]
         if kind in ("slim", "facenet"):
-            linear = ("Logits/Logits/weights", "Aux_logits/weights", "AuxLogits/Logits/weights", "Bottleneck/weights")
+            linear = ("Logits/Logits/weights", "Aux_logits/weights", "AuxLogits/Logits/weights")
+            if tensor.endswith("Bottleneck/weights"):
+                shape = shape[2:]
+                linear += ("Bottleneck/weights",)
             square = len(shape) == 2 and tensor != "Logits/weights" and not tensor.endswith(linear)
             shape = (1, 1, *shape) if square else (*shape[:2], 3, 8) if "depthwise" in tensor else shape
         elif kind != "keras" and len(shape) == 4:
