@@ -209,7 +209,9 @@ def compile_only_devices(where: Slice) -> list[Any]:
       TopologyError: the compiler, package libtpu, is not installed or refuses the topology.
     """
     if importlib.util.find_spec("libtpu") is None:
-        raise TopologyError("the TPU compiler is not installed; `pip install 'inception-jax[tpu]'` brings it (libtpu)")
+        raise TopologyError(
+            "the TPU compiler, libtpu, is not installed; on Linux with x86-64 `pip install 'inception-jax[tpu]'` brings it"
+        )
     # libtpu asks the cloud's metadata server what machine this is, and locks itself to one process a machine.
     alone = {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
     unasked = {"TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-4"}
