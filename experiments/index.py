@@ -49,7 +49,7 @@ Arguments stand behind the file, with commas between them:
 TABLE = """## Rows
 
 Errors in per cent, as printed, on the validation split of ILSVRC-2012 unless a row says "test set": over 48,238 images
-in Rethinking and in the single crops of Inception-v4, over 50,000 in the others. Which were read in the paper, and which
+in Rethinking and in single crops of Inception-v4, over 50,000 in the others. Which were read in the paper, and which
 as somebody quotes them, is in [published_results.csv](../inception_jax/reporting/published_results.csv). `mini` and
 `full` are measured errors of the miniature and of the whole; `cost` is the time that a whole run would take. Empty: not
 printed, or not run.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -131,7 +132,7 @@ def _step(config: Config) -> Any:
     program = repr([bool(x) if isinstance(x, float) and "model." not in name else x for name, x in fields.items()])
     if program not in _STEPS:
         train = open_source(config.data.source, config.data.train_split)
-        batch = {name: np.asarray(rows) for name, rows in next(train_iterator(train, config)).items()}
+        batch = {name: jnp.asarray(rows) for name, rows in next(train_iterator(train, config)).items()}
         schedule = make_schedule(config, len(train))
         optimizer = make_optimizer(config.optimizer, schedule)
         network = network_of(config, len(train.class_names))
@@ -145,10 +146,10 @@ def _filled(abstract: TrainState) -> TrainState:
     rng = np.random.default_rng(0)
 
     def noise(x: Any) -> Any:
-        return jax.numpy.asarray(rng.normal(scale=0.1, size=x.shape), x.dtype)
+        return jnp.asarray(rng.normal(scale=0.1, size=x.shape), x.dtype)
 
     def zeros(x: Any) -> Any:
-        return jax.numpy.zeros(x.shape, x.dtype)
+        return jnp.zeros(x.shape, x.dtype)
 
     params = jax.tree.map(noise, abstract.params)
     batch_stats = jax.tree.map(lambda x: zeros(x) + 1, abstract.batch_stats)

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import ml_collections
-
 KEY = "sources"
 """The entry of a ConfigDict that holds what `cite` remembers; no field of the schema."""
 
@@ -65,7 +63,7 @@ def without_sources(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sources(
-    config: ml_collections.ConfigDict, written: Mapping[str, Any], final: Mapping[str, Any], default: Mapping[str, Any]
+    config: Any, written: Mapping[str, Any], final: Mapping[str, Any], default: Mapping[str, Any]
 ) -> dict[str, Source]:
     """The source of each field of a resolved experiment.
 

@@ -46,7 +46,7 @@ def scale_groups(text: str) -> optax.GradientTransformation:
             matching("multipliers", compiled.pattern, params)
         return optax.EmptyState()
 
-    def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, optax.EmptyState]:
+    def update(updates: Any, state: optax.OptState, params: Any = None) -> tuple[Any, optax.OptState]:
         factors = jax.tree_util.tree_map_with_path(factor, updates)
         return jax.tree.map(lambda number, x: number * x, factors, updates), state
 

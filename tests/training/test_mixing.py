@@ -16,7 +16,7 @@ SEEDS = jnp.arange(ROWS, dtype=jnp.uint32)
 
 
 def run(**alphas):
-    mixed = jax.jit(lambda *arrays: mix(*arrays, Augment(**alphas)))(IMAGES, LABELS, SEEDS)
+    mixed = jax.jit(lambda images, labels, seeds: mix(images, labels, seeds, Augment(**alphas)))(IMAGES, LABELS, SEEDS)
     return jax.device_get(mixed)
 
 
@@ -61,7 +61,9 @@ def test_the_loss_is_that_of_soft_labels():
     logits, aux = rng.normal(size=(2, 6, 5)).astype(np.float32)
     labels = jnp.array([0, 1, 2, 3, 4, 0])
     output = Output(jnp.array(logits), (jnp.array(aux),), jnp.zeros((6, 1)), {})
-    mixed = jax.jit(lambda *a: mix(*a, Augment(mixup=1.0)))(IMAGES[:6], labels, SEEDS[:6])
+    mixed = jax.jit(lambda *arrays: mix(arrays[0], arrays[1], arrays[2], Augment(mixup=1.0)))(
+        IMAGES[:6], labels, SEEDS[:6]
+    )
     loss = Loss(label_smoothing=0.1, aux_weight=0.4)
     share = np.asarray(mixed.share)[:, None]
     soft = share * np.eye(5)[labels] + (1 - share) * np.eye(5)[mixed.others]
