@@ -210,7 +210,7 @@ def compile_only_devices(where: Slice) -> list[Any]:
     """
     if importlib.util.find_spec("libtpu") is None:
         raise TopologyError(
-            "the TPU compiler, libtpu, is not installed; on Linux with x86-64 `pip install 'inception-jax[tpu]'` brings it"
+            "the TPU compiler, libtpu, is not installed; on x86-64 Linux `pip install 'inception-jax[tpu]'` brings it"
         )
     # libtpu asks the cloud's metadata server what machine this is, and locks itself to one process a machine.
     alone = {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
