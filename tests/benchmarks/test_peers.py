@@ -62,7 +62,9 @@ def test_a_directory_that_cannot_be_made_is_absent(tmp_path):
         peers.peer_python({}, print, tmp_path / "file" / "peers")
 
 
-@pytest.mark.parametrize("module", ["worker", "keras_peer", "torch_peer"])
+@pytest.mark.parametrize(
+    "module", ["worker", "keras_peer", "torch_peer", "torch_loaders", "tensorflow_loader", "decoders"]
+)
 def test_what_peers_run_needs_nothing_of_the_project(module):
     """Their environment has neither flax nor what this project imports."""
     program = f"""
@@ -70,7 +72,10 @@ import sys, types
 class Hollow(types.ModuleType):
     def __getattr__(self, name):
         return lambda *args, **kwargs: self
-for name in ("jax", "keras", "numpy", "timm", "torch", "torch.nn", "torch.nn.functional", "torchvision"):
+for name in (
+    "PIL", "jax", "keras", "tensorflow", "timm", "timm.data",
+    "torch", "torch.nn", "torch.nn.functional", "torchvision",
+):
     sys.modules[name] = Hollow(name)
 sys.modules["flax"] = sys.modules["inception_jax"] = None
 import benchmarks.{module}

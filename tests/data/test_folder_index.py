@@ -32,8 +32,9 @@ def tree(tmp_path) -> Path:
 
 def age(base: Path, seconds: float = 100) -> None:
     """Makes every folder look as if it had not changed for so long."""
+    past = time.time() - seconds
     for directory, _, _ in os.walk(base):
-        os.utime(directory, (time.time() - seconds,) * 2)
+        os.utime(directory, (past, past))
 
 
 def listing(index: Index) -> dict[str, str]:
