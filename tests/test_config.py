@@ -35,6 +35,7 @@ NEUTRAL = {
     "data.eval_side",
     "data.threads",
     "data.prefetch",
+    "data.timeout",
     "evaluation.every_epochs",
     "evaluation.batch_size",
     "evaluation.protocol",
@@ -42,9 +43,14 @@ NEUTRAL = {
     "evaluation.average",
     "evaluation.scales",
     "evaluation.square",
+    "evaluation.exclude",
     "checkpoint.every_epochs",
     "checkpoint.keep_last",
     "checkpoint.keep_best",
+    "mesh.data",
+    "mesh.model",
+    "mesh.smallest_shard",
+    "mesh.wait_limit",
 }
 FIELDS = {name for name in flatten(Config()) if name != "model.options"}
 
