@@ -142,7 +142,7 @@ def test_batches_hold_the_squares_of_every_image_once(protocol):
 def test_a_jpeg_is_decoded_no_smaller_than_the_largest_scale():
     batch = next(eval_iterator(source_of(jpeg(0)), config_of(), batch_size=1))
     scaled = decode.decode(jpeg(0), max(SCALES), max(SCALES))
-    assert scaled.shape[:2] == (36, 45), "3/8 is the smallest of the eighths that has 25 rows"
+    assert scaled.shape[:2] == (48, 60), "1/2 is the smallest of 1/8, 1/4 and 1/2 that has 25 rows"
     for name, values in views_of().cut(scaled, "bilinear").items():
         np.testing.assert_array_equal(batch[name][0], values)
 
