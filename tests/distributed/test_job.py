@@ -196,7 +196,8 @@ def test_a_full_disk_under_one_ends_all(begin, tmp_path, index):
 
 @pytest.mark.slow
 def test_a_failure_of_one_is_told_by_all(begin, tmp_path):
-    job = begin(tmp_path / "run", 3, 1, [{"batch_size": 36}, {"batch_size": 36}, {"batch_size": 36, "fail": 7}])
+    changes = {"batch_size": 36, "model.bn_group_size": 0}
+    job = begin(tmp_path / "run", 3, 1, [changes, changes, changes | {"fail": 7}])
     assert codes(job) == [2, 2, 2], logs(job)
     assert all("images/7.jpg is no image" in process.text() for process in job), logs(job)
     assert "process 2 on" in job[0].text()
