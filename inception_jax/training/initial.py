@@ -12,7 +12,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import flatten_dict
 
 from inception_jax import models
 from inception_jax.config import Config, ConfigError
@@ -105,14 +105,14 @@ def read_initial(config: Config, network: nn.Module) -> Flat:
 def start_from(state: TrainState, initial: Flat) -> TrainState:
     """`state` with these variables, and its averages too."""
 
-    def replaced(tree: Mapping[str, Any]) -> dict[str, Any]:
-        flat: Any = flatten_dict(tree, sep="/")
-        return unflatten_dict({name: _like(leaf, initial.get(name)) for name, leaf in flat.items()}, sep="/")
+    def replaced(tree: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: _like(leaf, initial.get(jax.tree_util.keystr(path, simple=True, separator="/"))), tree
+        )
 
     variables = replaced({"params": state.params, "batch_stats": state.batch_stats})
     # once more, not the same arrays: the state is donated to the step, each of its buffers once
-    average = state.average and replaced(state.average)
-    return state.replace(params=variables["params"], batch_stats=variables.get("batch_stats", {}), average=average)
+    return state.replace(**variables, average=replaced(state.average))
 
 
 def _like(leaf: jax.Array, value: np.ndarray | None) -> jax.Array:

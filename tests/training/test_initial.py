@@ -108,6 +108,16 @@ def test_the_state_and_its_average_start_from_the_file(weights, variables, model
     assert all(x.unsafe_buffer_pointer() != y.unsafe_buffer_pointer() for x, y in pairs if x.sharding.num_devices == 1)
 
 
+def test_a_network_without_batch_norm_keeps_the_shape_of_its_state(mesh):
+    network, optimizer = FakeNetwork(10, norm=False), make_optimizer(CONFIG.optimizer, lambda _: 0.1)
+    before = init_state(network, CONFIG, optimizer, mesh)
+    kernel = np.full(before.params["conv"]["kernel"].shape, 7, np.float32)
+    after = start_from(before, {"params/conv/kernel": kernel})
+    assert jax.tree.structure(after) == jax.tree.structure(before)
+    for params in (after.params, after.average["params"]):
+        np.testing.assert_array_equal(params["conv"]["kernel"], kernel)
+
+
 def test_a_run_starts_from_the_file_and_uses_its_preprocessing(weights, variables, tmp_path, mesh):
     stream = io.StringIO()
     train(config_from(weights), tmp_path / "run", mesh=mesh, stream=stream)
