@@ -308,6 +308,14 @@ def test_options_of_a_network_count():
     assert difference(flatten(pooled), flatten(plain)) == {"model.options.stem_pools": (0, None)}
 
 
+def test_a_field_that_did_not_exist_when_a_config_was_written_had_its_default():
+    written = flatten(Config())
+    del written["optimizer.nesterov"]
+    assert difference(written, flatten(Config())) == {}
+    changed = flatten(Config(optimizer=Optimizer(nesterov=True)))
+    assert difference(written, changed) == {"optimizer.nesterov": (False, True)}
+
+
 def test_the_fingerprint_is_the_same_for_the_same_values():
     assert fingerprint(resolve({"epochs": 3})) == fingerprint(Config(epochs=3.0))
     left = Config(model=Model(options={"stem_pools": 0, "stem_stride": 1}))

@@ -38,13 +38,13 @@ def neutral_fields() -> frozenset[str]:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Fields of two flattened configs that differ and matter: `{field: (old, new)}`."""
-    neutral = neutral_fields()
-    return {
-        name: (old.get(name), new.get(name))
-        for name in dict.fromkeys([*old, *new])
-        if name not in neutral and old.get(name) != new.get(name)
-    }
+    """Fields of two flattened configs that differ and matter: `{field: (old, new)}`.
+
+    A field that one of them lacks has its default there: it was written before there was such a field.
+    """
+    neutral, default = neutral_fields(), flatten(Config())
+    both = {name: tuple(c.get(name, default.get(name)) for c in (old, new)) for name in dict.fromkeys([*old, *new])}
+    return {name: (was, now) for name, (was, now) in both.items() if name not in neutral and was != now}
 
 
 def fingerprint(config: Config) -> str:

@@ -18,7 +18,8 @@ def source() -> Source:
 def left_out(tmp_path, text: str) -> list[int]:
     path = tmp_path / "blacklist.txt"
     path.write_text(text)
-    return [i for i, record in enumerate(without(source(), str(path))) if record.valid == ()]
+    found = without(source(), str(path))
+    return [i for i in range(len(found)) if found[i].valid == ()]
 
 
 def test_numbers_and_names_are_left_out(tmp_path):
@@ -32,7 +33,8 @@ def test_all_else_stays_as_it_is(tmp_path):
     assert without(whole, "") is whole
     path = tmp_path / "list.txt"
     path.write_text("36")
-    assert list(without(whole, str(path)))[1:] == list(whole)[1:]
+    rest = without(whole, str(path))
+    assert [rest[i] for i in range(1, len(rest))] == [whole[i] for i in range(1, len(whole))]
 
 
 @pytest.mark.parametrize(

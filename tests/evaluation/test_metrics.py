@@ -64,7 +64,7 @@ def test_of_several_valid_labels_the_first_in_a_stable_sort_counts(classes, seed
     labels = likeliest(jnp.array(logits), jnp.array(valid))
     assert valid[np.arange(9), labels].all()
     best = [
-        min(ranks_by_sorting(row[None], label[None])[0] for label in np.flatnonzero(right))
+        min(ranks_by_sorting(row[None], np.array([label]))[0] for label in np.flatnonzero(right))
         for row, right in zip(logits, valid, strict=True)
     ]
     np.testing.assert_array_equal(rank(jnp.array(logits), labels), best)
