@@ -59,7 +59,7 @@ goldens-check: $(VENV)/.installed-test
 	$(BIN)/pytest -m slow tests/weights/test_export_libraries.py
 
 clean:
-	rm -rf $(VENV) $(PREPARE) .venv-peers build *.egg-info .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PREPARE) .venv-peers .venv-peers-tf .venv-peers-tensorflow build *.egg-info .coverage .coverage.* .hypothesis .pytest_cache .ruff_cache .import_linter_cache
 
 # pip is the last thing that `venv` makes: where it is missing, the environment is not whole.
 $(BIN)/pip:

@@ -40,7 +40,7 @@ class Options:
       kernel_init: initial weights of the convolutions; the paper does not give them.
       bias_init: initial biases.
       naive: modules without reductions (figure 2a), whose width grows from one to the next.
-      stem_stride: stride of conv1; 1 for low-resolution input (as Rethinking, section 8).
+      stem_stride: stride of conv1; 1 for low-resolution input (as Rethinking, section 9).
       stem_pools: max pools kept of the two in the stem; fewer for low-resolution input.
     """
 

@@ -25,8 +25,8 @@ class Options:
       bn_scale: batch norm has a gamma (torchvision, timm); slim and Keras have none.
       bn_decay: of the running statistics.
       count_padding: average pools count the border's zeros (torchvision, timm); slim and Keras do not.
-      stem_stride: stride of the first convolution: 1 for 151 pixels and below (section 8).
-      stem_pools: max pools kept of the two in the stem: 1 for 79 pixels and below (section 8).
+      stem_stride: stride of the first convolution: 1 for 151 pixels and below (section 9).
+      stem_pools: max pools kept of the two in the stem: 1 for 79 pixels and below (section 9).
       input_size: pixels of a side that the variant is meant for.
       dropout: share dropped before the classifier.
       kernel_init: initial weights of the convolutions.
