@@ -113,7 +113,7 @@ DECILES = {
 }
 
 
-@pytest.mark.parametrize(("rule", "size"), DECILES, ids=str)
+@pytest.mark.parametrize(("rule", "size"), DECILES)
 def test_areas_and_aspects_are_those_of_torchvision_and_tensorflow(rule, size):
     rng = np.random.default_rng(0)
     ranges = (AREA, ASPECT) if rule is random_box else ((0.05, 1.0), (0.75, 1.33))
