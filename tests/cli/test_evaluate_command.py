@@ -80,7 +80,8 @@ def test_the_archive_can_be_averaged_later(workdir, capsys, tmp_path, protocol):
         path = tmp_path / f"{average}.npz"
         flags = [f"--average={average}", f"--predictions={path}", "--format=csv"]
         [row] = csv.DictReader(io.StringIO(evaluate(capsys, workdir, f"--protocol={protocol}", *flags).out))
-        found[average] = np.load(path)
+        with np.load(path) as archive:
+            found[average] = dict(archive)
         labels, probabilities = found[average]["labels"], found[average]["probabilities"]
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
         assert float(row["top1"]) == (probabilities.argmax(axis=1) == labels).mean()

@@ -154,9 +154,9 @@ def test_others_read_the_files(tmp_path):
     saved = content()
     for suffix in feature_files.SUFFIXES:
         feature_files.save(tmp_path / f"f{suffix}", saved)
-    archive = np.load(tmp_path / "f.npz", allow_pickle=False)
-    assert archive["features"].shape == (5, 3)
-    assert json.loads(str(archive["about"])) == saved.about
+    with np.load(tmp_path / "f.npz", allow_pickle=False) as archive:
+        assert archive["features"].shape == (5, 3)
+        assert json.loads(str(archive["about"])) == saved.about
     rows = pyarrow.parquet.read_table(tmp_path / "f.parquet").to_pylist()
     assert [row["class"] for row in rows] == ["cat", "näckrose", "cat", "näckrose", "cat"]
     assert rows[3]["image"] == "bild 3 ä.png"

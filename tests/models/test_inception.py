@@ -75,7 +75,7 @@ def loss_and_more(module: InceptionModule, variables, x, train: bool) -> Callabl
     return jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(variables.get("params", {}), x)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(op=modules(), norm=norms(), train=st.booleans(), seed=st.integers(0, 2**31 - 1))
 def test_fused_equals_plain(op, norm, train, seed):
     """In double precision the two are the same function, so that nothing hides behind rounding."""

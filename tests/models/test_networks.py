@@ -273,8 +273,8 @@ def test_smallest_input_is_legal_and_one_less_is_not():
 
 
 def test_a_bfloat16_network_trains_with_logits_and_gradients_in_float32():
-    network = models.create("googlenet", num_classes=7, width=0.05, bn_group_size=2, dtype=jnp.bfloat16, stem_pools=0)
-    images = jax.random.uniform(jax.random.key(0), (4, 32, 32, 3), minval=-1)
+    network = models.create("googlenet", num_classes=7, width=0.05, bn_group_size=2, dtype=jnp.bfloat16, modules=3)
+    images = jax.random.uniform(jax.random.key(0), (4, 64, 64, 3), minval=-1)
     variables = network.init(jax.random.key(1), images)
 
     @jax.jit

@@ -241,7 +241,8 @@ def test_a_group_that_cannot_be_read_is_refused_with_the_config(field, text, wor
     assert words in str(error.value)
 
 
-TENSORFLOW = np.load(Path(__file__).parents[1] / "goldens" / "tensorflow.npz")
+with np.load(Path(__file__).parents[1] / "goldens" / "tensorflow.npz") as golden:
+    TENSORFLOW = dict(golden)
 
 
 @pytest.mark.parametrize(
