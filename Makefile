@@ -51,7 +51,7 @@ goldens-check: $(VENV)/.installed-test
 	.venv-peers/bin/python -m tests.goldens.make_caffe --check
 	.venv-peers/bin/python -m tests.goldens.make_resize --check torchvision timm facenet-pytorch cadene
 	test -x .venv-peers-tf/bin/python || $(PYTHON) -m venv .venv-peers-tf
-	.venv-peers-tf/bin/pip install --quiet tensorflow==2.21.0 tf-keras==2.21.0 tf-slim==1.1.0
+	.venv-peers-tf/bin/pip install --quiet tensorflow==2.21.0 tf-keras==2.21.0 tf-slim==1.1.0 pillow google-crc32c
 	.venv-peers-tf/bin/pip install --quiet --no-deps tf-object-detection-api==0.1 facenet==1.0.5
 	.venv-peers-tf/bin/python -m tests.goldens.make_tensorflow --check
 	.venv-peers-tf/bin/python -m tests.goldens.make_slim --check
