@@ -130,15 +130,20 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--width", type=float, default=1.0, help="peers have only 1")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files")
     args = parser.parse_args(words)
+    resolve_network(parser, args)
+    if min(args.batch, args.rounds, args.image_size) < 1:
+        parser.error("--batch, --rounds and --image-size must be at least 1")
+    return args
+
+
+def resolve_network(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Fills in `args.variant` and `args.image_size` where they are not given."""
     if args.variant is None:
         args.variant = VARIANTS.get(args.network, next(iter(models.variants(args.network))))
     try:
         args.image_size = args.image_size or models.architecture(args.network, args.variant).input_size
     except ValueError as error:
         parser.error(str(error))
-    if min(args.batch, args.rounds, args.image_size) < 1:
-        parser.error("--batch, --rounds and --image-size must be at least 1")
-    return args
 
 
 def _among(known: Any) -> Any:

@@ -27,7 +27,7 @@ import numpy as np
 import optax
 from PIL import Image
 
-from benchmarks.step import RESULTS, VARIANTS, machine
+from benchmarks.step import RESULTS, machine, resolve_network
 from inception_jax import models
 from inception_jax.config import Config, Data, Evaluation, Model
 from inception_jax.data.crops import Views, views_of
@@ -178,12 +178,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files")
     args = parser.parse_args(words)
-    if args.variant is None:
-        args.variant = VARIANTS.get(args.network, next(iter(models.variants(args.network))))
-    try:
-        args.image_size = args.image_size or models.architecture(args.network, args.variant).input_size
-    except ValueError as error:
-        parser.error(str(error))
+    resolve_network(parser, args)
     if min(args.rounds, args.image_size) < 1:
         parser.error("--rounds and --image-size must be at least 1")
     return args

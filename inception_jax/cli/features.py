@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from inception_jax.cli.images import add_image_arguments, open_images
+from inception_jax.cli.images import add_image_arguments, features_of, open_images
 from inception_jax.cli.numbers import positive
 from inception_jax.cli.trained import add_trained_arguments, load
 from inception_jax.config import Evaluation
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.evaluation import feature_files
 from inception_jax.evaluation.feature_files import FeatureFile
-from inception_jax.evaluation.features import POOLED, extract
+from inception_jax.evaluation.features import POOLED
 from inception_jax.reporting.files import require_new
-from inception_jax.reporting.progress import EvaluationProgress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,18 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     mesh = make_mesh()
     trained = load(arguments, mesh)
     config = dataclasses.replace(trained.config, evaluation=Evaluation(batch_size=arguments.batch_size))
-    with EvaluationProgress(len(source)) as progress:
-        found = extract(
-            trained.network,
-            trained.variables,
-            source,
-            config,
-            mesh,
-            endpoint=arguments.endpoint,
-            spatial=arguments.spatial,
-            on_batch_done=progress.update,
-        )
-        progress.finish()
+    found = features_of(source, trained, config, mesh, arguments.endpoint, spatial=arguments.spatial)
     names = np.array([source[int(position)].name for position in found.positions])
     about = {**trained.identity(), "endpoint": arguments.endpoint, "spatial": arguments.spatial}
     content = FeatureFile(found.values, names, found.labels, found.class_names, about)

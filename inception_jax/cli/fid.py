@@ -8,6 +8,7 @@ import warnings
 
 from jax.sharding import Mesh
 
+from inception_jax.cli.images import features_of
 from inception_jax.cli.numbers import positive
 from inception_jax.cli.trained import add_trained_arguments, load
 from inception_jax.config import Config, Evaluation
@@ -15,9 +16,8 @@ from inception_jax.data.files import find_images, source_of
 from inception_jax.data.records import Source
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.errors import UserError
-from inception_jax.evaluation.features import POOLED, extract
+from inception_jax.evaluation.features import POOLED
 from inception_jax.evaluation.frechet import Gaussian, distance, fit
-from inception_jax.reporting.progress import EvaluationProgress
 from inception_jax.reporting.tables import FORMATS, render
 from inception_jax.training.trained import Trained
 
@@ -88,17 +88,7 @@ def _whole_images(config: Config, batch_size: int) -> Config:
 
 
 def _fit(folder: str, source: Source, trained: Trained, config: Config, mesh: Mesh, endpoint: str) -> Gaussian:
-    with EvaluationProgress(len(source)) as progress:
-        found = extract(
-            trained.network,
-            trained.variables,
-            source,
-            config,
-            mesh,
-            endpoint=endpoint,
-            on_batch_done=progress.update,
-        )
-        progress.finish()
+    found = features_of(source, trained, config, mesh, endpoint)
     if len(found.values) < len(source):
         raise UserError(f"{folder}: {len(source) - len(found.values)} images cannot be read; mend or remove them")
     if len(found.values) < 2:

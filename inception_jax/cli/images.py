@@ -1,13 +1,20 @@
-"""The images that a command computes features of: files as they are named, or a split of a data set."""
+"""The images that a command computes features of, and how it does so."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
+from jax.sharding import Mesh
+
+from inception_jax.config import Config
 from inception_jax.data.files import find_images, source_of
 from inception_jax.data.records import Source
 from inception_jax.data.sources import open_source
 from inception_jax.errors import UserError
+from inception_jax.evaluation.features import Features, extract
+from inception_jax.reporting.progress import EvaluationProgress
+from inception_jax.training.trained import Trained
 
 
 def add_image_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,3 +38,20 @@ def open_images(arguments: argparse.Namespace) -> Source:
     if arguments.data:
         return open_source(arguments.data, arguments.split)
     return source_of(find_images(arguments.images))
+
+
+def features_of(source: Source, trained: Trained, config: Config, mesh: Mesh, endpoint: str, **how: Any) -> Features:
+    """`evaluation.features.extract`, with progress."""
+    with EvaluationProgress(len(source)) as progress:
+        found = extract(
+            trained.network,
+            trained.variables,
+            source,
+            config,
+            mesh,
+            endpoint=endpoint,
+            on_batch_done=progress.update,
+            **how,
+        )
+        progress.finish()
+    return found
