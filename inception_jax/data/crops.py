@@ -29,7 +29,7 @@ class TooLong(UserError, ValueError):
     """An image so narrow that it would fill the memory when its shorter side is resized."""
 
 
-def resize(image: np.ndarray, size: int, interpolation: str) -> np.ndarray:
+def resize(image: np.ndarray, size: int, interpolation: str, out: np.ndarray | None = None) -> np.ndarray:
     """Resizes to uint8 [size, size, 3]; the aspect ratio is not kept.
 
     Args:
@@ -37,10 +37,11 @@ def resize(image: np.ndarray, size: int, interpolation: str) -> np.ndarray:
       size: in pixels.
       interpolation: bilinear, area, nearest or bicubic. As in OpenCV: pixel centres at one half, and no
         antialiasing except by `area`.
+      out: uint8 [size, size, 3], where the result may be written instead of into new memory.
     """
     if image.shape[:2] == (size, size):
         return np.ascontiguousarray(image)
-    return cv2.resize(image, (size, size), interpolation=_METHODS[interpolation])
+    return cv2.resize(image, (size, size), dst=out, interpolation=_METHODS[interpolation])
 
 
 def central(image: np.ndarray, size: int, fraction: float, interpolation: str) -> np.ndarray:

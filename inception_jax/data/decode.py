@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
@@ -46,18 +47,32 @@ class DecodeError(UserError, ValueError):
     """Bytes that are not a whole, readable image. The message says why."""
 
 
-def size(data: bytes) -> tuple[int, int]:
-    """The (height, width) of the upright image, in pixels, from the header alone.
+class Header(NamedTuple):
+    """What is known of an image before it is decoded.
+
+    Attributes:
+      height: of the upright image, in pixels.
+      width: of the upright image, in pixels.
+      orientation: of its EXIF block, 1 (stored upright) to 8.
+      jpeg: the stored (height, width) of a JPEG that libjpeg-turbo converts to RGB; None: Pillow decodes it.
+    """
+
+    height: int
+    width: int
+    orientation: int
+    jpeg: tuple[int, int] | None
+
+
+def read_header(data: bytes) -> Header:
+    """Reads what precedes the pixels.
 
     Raises:
       DecodeError: not an image, or one of more than `MAX_PIXELS`.
     """
-    header = _jpeg_header(data)
-    if header:
-        height, width = header
-    else:
-        width, height = _open(data).size
-    return (width, height) if _orientation(data) >= 5 else (height, width)
+    stored = _jpeg_header(data)
+    height, width = stored or _open(data).size[::-1]
+    orientation = _orientation(data)
+    return Header(*((width, height) if orientation >= 5 else (height, width)), orientation, stored)
 
 
 def decode(data: bytes, min_height: int = 0, min_width: int = 0) -> np.ndarray:
@@ -90,7 +105,7 @@ def decode(data: bytes, min_height: int = 0, min_width: int = 0) -> np.ndarray:
     return _turn(_decode_any(data) if pixels is None else pixels, orientation)
 
 
-def decode_part(data: bytes, box: Box, target: int) -> np.ndarray:
+def decode_part(data: bytes, header: Header, box: Box, target: int) -> np.ndarray:
     """Decodes a part of an image, turned upright as `decode` does.
 
     The pixels are exactly those of the whole image. A JPEG whose rows are coded one after the other, as nearly all
@@ -98,28 +113,28 @@ def decode_part(data: bytes, box: Box, target: int) -> np.ndarray:
 
     Args:
       data: see `decode`.
+      header: what `read_header` says of the same bytes.
       box: in pixels of the upright image at full size.
       target: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if the box still has `target` rows and columns.
 
     Returns:
-      uint8 [H, W, 3]: the box, or at a smaller scale the pixels closest to it.
+      uint8 [H, W, 3]: the box, or at a smaller scale the pixels closest to it. It may be a view of more.
 
     Raises:
       DecodeError: see `decode`.
     """
-    orientation = _orientation(data)
-    if header := _jpeg_header(data):
-        height, width = header
-        stored = _stored(box, header, orientation)
+    if header.jpeg:
+        height, width = header.jpeg
+        stored = _stored(box, header.jpeg, header.orientation)
         eighths = next((n for n in _EIGHTHS if min(stored.height, stored.width) * n >= 8 * target), 8)
-        part = stored.scaled(header, (_scaled(height, eighths), _scaled(width, eighths)))
+        part = stored.scaled(header.jpeg, (_scaled(height, eighths), _scaled(width, eighths)))
         rows: bytes | bytearray = data
         if frame := jpeg.frame(data):
             rows, height = jpeg.shortened(data, frame, -(-8 * (part.top + part.height) // eighths))
-        pixels = _decode_jpeg(rows, height, width, eighths, shortened=height < header[0])
+        pixels = _decode_jpeg(rows, height, width, eighths, shortened=height < header.jpeg[0])
         if pixels is not None:
-            return _turn(part.cut(pixels), orientation)
-    return box.cut(_turn(_decode_any(data), orientation))
+            return _turn(part.cut(pixels), header.orientation)
+    return box.cut(_turn(_decode_any(data), header.orientation))
 
 
 def _scaled(length: int, eighths: int) -> int:
@@ -210,6 +225,8 @@ def _stored(box: Box, stored_size: tuple[int, int], orientation: int) -> Box:
 
 
 def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation == 1:
+        return pixels
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):

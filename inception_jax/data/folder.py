@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from inception_jax.data.decode import DecodeError
@@ -31,8 +32,10 @@ def open_split(path: str, split: str) -> Source:
         raise DataError(f"folder:{path}: {base / strangers[0]} is a class that {root / 'train'} does not have")
     labels = [class_names.index(name) for name in index.classes]
 
+    folder = str(base)
+
     def name(place: int) -> str:
-        return str(base / index.path(place))
+        return os.path.join(folder, index.path(place))
 
     def read(place: int) -> Record:
         file = name(place)

@@ -8,9 +8,11 @@ the record in its source) alone.
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
+import sys
 import threading
 from typing import Any
 
@@ -93,10 +95,9 @@ def train_iterator(source: Source, config: Config, *, process_index: int = 0, pr
     local_batch = _local_batch("config.batch_size", config.batch_size, process_count)
     _check_not_empty(source)
     watch = Watch(source, config.data.timeout)
-    loader = _TrainLoader(source, config, watch)
-    order = np.random.SeedSequence((_seed(config), _SHUFFLE)).generate_state(1)[0]
-    records = grain.MapDataset.range(len(source)).shuffle(seed=int(order)).repeat().map_with_index(loader)
-    return TrainIterator(_batches(records, local_batch, process_index, process_count, config.data), watch, loader)
+    loader = _TrainLoader(source, config, local_batch, watch)
+    numbers = grain.MapDataset.range(sys.maxsize)[process_index::process_count]
+    return TrainIterator(_ahead(numbers.map(loader), config.data), watch, loader)
 
 
 def eval_iterator(
@@ -128,7 +129,8 @@ def eval_iterator(
     padded = math.ceil(len(source) / batch_size) * batch_size
     watch = Watch(source, config.data.timeout)
     records = grain.MapDataset.range(padded).map(_EvalLoader(source, config, watch))
-    return BatchIterator(_batches(records, local_batch, process_index, process_count, config.data), watch)
+    batches = records.batch(local_batch, drop_remainder=True)[process_index::process_count]
+    return BatchIterator(_ahead(batches, config.data), watch)
 
 
 def _local_batch(name: str, batch_size: int, process_count: int) -> int:
@@ -142,25 +144,48 @@ def _check_not_empty(source: Source) -> None:
         raise DataError("the source holds no images")
 
 
-def _batches(
-    records: grain.MapDataset[Example], local_batch: int, process_index: int, process_count: int, data: Data
-) -> grain.DatasetIterator[Example]:
+def _ahead(batches: grain.MapDataset[Example], data: Data) -> grain.DatasetIterator[Example]:
     threads = data.threads or os.cpu_count() or 1
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(data.prefetch, threads))
-    batches = records.batch(local_batch, drop_remainder=True)[process_index::process_count]
     return iter(batches.to_iter_dataset(options))
 
 
 class _TrainLoader:
-    """(Position in the sequence of epochs, record index) to a training example."""
+    """The number of a process's part of a batch to that part.
 
-    def __init__(self, source: Source, config: Config, watch: Watch) -> None:
+    A part is the unit of work, as its images are then written where they belong, not stacked when all are there.
+    """
+
+    def __init__(self, source: Source, config: Config, local_batch: int, watch: Watch) -> None:
         self.corrupt: set[int] = set()
         self._lock = threading.Lock()
-        self._source, self._config, self._watch = source, config, watch
+        self._source, self._config, self._local_batch, self._watch = source, config, local_batch, watch
+        self._order = functools.lru_cache(maxsize=2)(self._shuffled)  # a batch may reach into the next epoch
 
-    def __call__(self, position: int, index: int) -> Example:
-        seeds = _seeds(self._config, position // len(self._source), index)
+    def __call__(self, number: int) -> Example:
+        count, side = self._local_batch, self._config.data.image_size
+        part: Example = {
+            "image": np.empty((count, side, side, 3), np.uint8),
+            "label": np.empty(count, np.int32),
+            "mask": np.ones(count, bool),
+            "seed": np.empty(count, np.uint32),
+        }
+        for slot in range(count):
+            epoch, position = divmod(number * count + slot, len(self._source))
+            index = int(self._order(epoch)[position])
+            seeds = _seeds(self._config, epoch, index)
+            part["label"][slot] = self._load(index, seeds, part["image"][slot])
+            part["seed"][slot] = seeds.generate_state(1)[0]
+        return part
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        """The indices of all records, uint32 [N]."""
+        indices = np.arange(len(self._source), dtype=np.uint32)
+        np.random.default_rng((_seed(self._config), epoch, 0, _SHUFFLE)).shuffle(indices)
+        return indices
+
+    def _load(self, index: int, seeds: np.random.SeedSequence, out: np.ndarray) -> int:
+        """Writes the image of a record, or of the next that is readable, and returns its label."""
         attempts = min(_MAX_CONSECUTIVE_CORRUPT + 1, len(self._source))
         for which in range(index, index + attempts):
             which %= len(self._source)
@@ -170,13 +195,16 @@ class _TrainLoader:
                     record = self._source[which]
                     name = f"{record.name}: "
                     rng = np.random.default_rng(seeds)
-                    pixels = training_image(record.image, self._config.data, rng)
+                    pixels = training_image(record.image, self._config.data, rng, out)
             except decode.DecodeError as error:
                 self._report(which, f"{name}{error}")
             else:
                 if (augment := self._config.augment).randaugment:
                     pixels = randaugment(pixels, augment.randaugment, augment.magnitude, rng)
-                return _example({"image": pixels}, record, self._source, seeds)
+                if pixels is not out:
+                    out[...] = pixels
+                _check_label(record.name, record.label, len(self._source.class_names))
+                return record.label
         raise DataError(
             f"{self._source.name_of(index)} and the {attempts - 1} records after it are all unreadable; "
             "check the data set"

@@ -18,33 +18,41 @@ _SLIM_ATTEMPTS, _SLIM_LEAST_COVERED = 100, 0.1
 Range = tuple[float, float]
 
 
-def training_image(image: bytes | np.ndarray, data: Data, rng: np.random.Generator) -> np.ndarray:
+def training_image(
+    image: bytes | np.ndarray, data: Data, rng: np.random.Generator, out: np.ndarray | None = None
+) -> np.ndarray:
     """Draws a crop by the rule `data.crop`, decodes no more than it needs, and resizes it.
 
     Args:
       image: an encoded file, or uint8 [H, W, 3].
       data: `crop`, `area`, `aspect`, `shift`, `interpolation` and `image_size` (S) are used.
       rng: for this image in this epoch.
+      out: uint8 [S, S, 3], where the result may be written instead of into new memory.
 
     Returns:
-      uint8 [S, S, 3].
+      uint8 [S, S, 3]: `out` itself, if it was written there.
 
     Raises:
       DecodeError: see `decode.decode_part`.
     """
     interpolation = _pick_interpolation(data.interpolation, rng)
-    height, width = image.shape[:2] if isinstance(image, np.ndarray) else decode.size(image)
+    if isinstance(image, np.ndarray):
+        part = _box(image.shape[0], image.shape[1], data, rng).cut(image)
+    else:
+        header = decode.read_header(image)
+        part = decode.decode_part(image, header, _box(header.height, header.width, data, rng), data.image_size)
+    pixels = crops.resize(part, data.image_size, interpolation, out)
+    return random_shift(pixels, data.shift, rng) if data.crop == "shift" else pixels
+
+
+def _box(height: int, width: int, data: Data, rng: np.random.Generator) -> Box:
     match data.crop:
         case "inception":
-            box = random_box(height, width, rng, data.area, data.aspect)
+            return random_box(height, width, rng, data.area, data.aspect)
         case "slim":
-            box = slim_box(height, width, rng, data.area, data.aspect)
+            return slim_box(height, width, rng, data.area, data.aspect)
         case _:
-            box = Box(0, 0, height, width)
-    target = data.image_size
-    part = box.cut(image) if isinstance(image, np.ndarray) else decode.decode_part(image, box, target)
-    pixels = crops.resize(part, target, interpolation)
-    return random_shift(pixels, data.shift, rng) if data.crop == "shift" else pixels
+            return Box(0, 0, height, width)
 
 
 def random_box(height: int, width: int, rng: np.random.Generator, area: Range, aspect: Range) -> Box:

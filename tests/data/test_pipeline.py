@@ -108,6 +108,14 @@ def test_epochs_and_neighbouring_seeds_have_orders_of_their_own():
     assert len(orders) == 9
 
 
+def test_a_batch_that_was_given_is_never_written_to_again():
+    iterator = train_iterator(source_of(20, jpeg), config_of())
+    first = next(iterator)
+    kept = {name: value.copy() for name, value in first.items()}
+    take(iterator, 12)
+    assert_same([first], [kept])
+
+
 def test_labels_stay_with_their_images():
     for batch in take(train_iterator(source_of(30, flat), config_of(crop="none")), 8):
         np.testing.assert_array_equal(batch["label"], [index_of(image) % CLASSES for image in batch["image"]])
@@ -262,9 +270,9 @@ def test_a_crop_is_decoded_no_smaller_than_the_target(monkeypatch):
     parts = []
     resize = crops.resize
 
-    def spy(image: np.ndarray, size: int, interpolation: str) -> np.ndarray:
+    def spy(image: np.ndarray, size: int, interpolation: str, out: np.ndarray | None) -> np.ndarray:
         parts.append(image.shape)
-        return resize(image, size, interpolation)
+        return resize(image, size, interpolation, out)
 
     monkeypatch.setattr(crops, "resize", spy)
     config = config_of(image_size=10, area=(0.3, 1.0))  # a patch of 30 % and 3:4 is 22 pixels wide at least

@@ -151,7 +151,7 @@ def test_slim_takes_the_whole_image_where_nothing_fits(shape):
 
 def test_a_random_interpolation_is_one_of_four_alike(monkeypatch):
     used = []
-    monkeypatch.setattr(crops, "resize", lambda image, size, method: used.append(method) or image)
+    monkeypatch.setattr(crops, "resize", lambda image, size, method, out: used.append(method) or image)
     rng = np.random.default_rng(0)
     for _ in range(2000):
         training_image(picture(4, 4), Data(image_size=4, crop="none", interpolation="random"), rng)
@@ -172,6 +172,16 @@ def test_an_encoded_image_gives_what_its_pixels_give(crop):
         expected = training_image(pixels, wanted, np.random.default_rng(seed))
         assert expected.shape == (40, 40, 3)
         np.testing.assert_array_equal(training_image(data, wanted, np.random.default_rng(seed)), expected)
+
+
+def test_the_result_is_written_where_it_belongs():
+    batch = np.full((3, 40, 40, 3), 7, np.uint8)
+    got = training_image(encode(smooth(90, 120)), Data(image_size=40), np.random.default_rng(0), batch[1])
+    assert np.shares_memory(got, batch)
+    np.testing.assert_array_equal(
+        batch[1], training_image(encode(smooth(90, 120)), Data(image_size=40), np.random.default_rng(0))
+    )
+    assert (batch[::2] == 7).all()
 
 
 @pytest.mark.parametrize("crop", ["inception", "slim"])
