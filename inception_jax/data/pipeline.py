@@ -30,6 +30,7 @@ from inception_jax.data.watch import Watch
 _log = logging.getLogger(__name__)
 _SHUFFLE = 1  # keeps the seed of the order apart from those of records
 _MAX_CONSECUTIVE_CORRUPT = 5
+_REPLACED = "replaced"
 
 Example = dict[str, Any]
 
@@ -56,24 +57,20 @@ class BatchIterator(grain.DatasetIterator[Example]):
 class TrainIterator(BatchIterator):
     """Endless training batches; see `train_iterator`."""
 
-    def __init__(self, batches: grain.DatasetIterator[Example], watch: Watch, loader: _TrainLoader) -> None:
-        super().__init__(batches, watch)
-        self._loader = loader
+    replaced = 0
+    """How often another image stands for an unreadable one in the batches given so far."""
 
-    @property
-    def corrupt_count(self) -> int:
-        """How many unreadable images this process has met and replaced so far, each counted once.
-
-        Batches decoded ahead count too; a resumed run counts anew.
-        """
-        return len(self._loader.corrupt)
+    def __next__(self) -> Example:
+        batch = super().__next__()
+        self.replaced += batch.pop(_REPLACED)
+        return batch
 
 
 def train_iterator(source: Source, config: Config, *, process_index: int = 0, process_count: int = 1) -> TrainIterator:
     """Shuffled and cropped batches without end.
 
     An unreadable image is replaced by the next readable record of the source, with a warning in the log
-    (once an image) and in `corrupt_count`.
+    (once an image), and counted in `replaced`.
 
     Args:
       source: the training split.
@@ -97,7 +94,7 @@ def train_iterator(source: Source, config: Config, *, process_index: int = 0, pr
     watch = Watch(source, config.data.timeout)
     loader = _TrainLoader(source, config, local_batch, watch)
     numbers = grain.MapDataset.range(sys.maxsize)[process_index::process_count]
-    return TrainIterator(_ahead(numbers.map(loader), config.data), watch, loader)
+    return TrainIterator(_ahead(numbers.map(loader), config.data), watch)
 
 
 def eval_iterator(
@@ -157,7 +154,7 @@ class _TrainLoader:
     """
 
     def __init__(self, source: Source, config: Config, local_batch: int, watch: Watch) -> None:
-        self.corrupt: set[int] = set()
+        self._unreadable: set[int] = set()
         self._lock = threading.Lock()
         self._source, self._config, self._local_batch, self._watch = source, config, local_batch, watch
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)  # a batch may reach into the next epoch
@@ -169,12 +166,14 @@ class _TrainLoader:
             "label": np.empty(count, np.int32),
             "mask": np.ones(count, bool),
             "seed": np.empty(count, np.uint32),
+            _REPLACED: 0,
         }
         for slot in range(count):
             epoch, position = divmod(number * count + slot, len(self._source))
             index = int(self._order(epoch)[position])
             seeds = _seeds(self._config, epoch, index)
-            part["label"][slot] = self._load(index, seeds, part["image"][slot])
+            used, part["label"][slot] = self._load(index, seeds, part["image"][slot])
+            part[_REPLACED] += used != index
             part["seed"][slot] = seeds.generate_state(1)[0]
         return part
 
@@ -184,8 +183,8 @@ class _TrainLoader:
         np.random.default_rng((_seed(self._config), epoch, 0, _SHUFFLE)).shuffle(indices)
         return indices
 
-    def _load(self, index: int, seeds: np.random.SeedSequence, out: np.ndarray) -> int:
-        """Writes the image of a record, or of the next that is readable, and returns its label."""
+    def _load(self, index: int, seeds: np.random.SeedSequence, out: np.ndarray) -> tuple[int, int]:
+        """Writes the image of a record, or of the next that is readable; returns that one's index and label."""
         attempts = min(_MAX_CONSECUTIVE_CORRUPT + 1, len(self._source))
         for which in range(index, index + attempts):
             which %= len(self._source)
@@ -204,7 +203,7 @@ class _TrainLoader:
                 if pixels is not out:
                     out[...] = pixels
                 _check_label(record.name, record.label, len(self._source.class_names))
-                return record.label
+                return which, record.label
         raise DataError(
             f"{self._source.name_of(index)} and the {attempts - 1} records after it are all unreadable; "
             "check the data set"
@@ -212,10 +211,10 @@ class _TrainLoader:
 
     def _report(self, index: int, what: str) -> None:
         with self._lock:
-            if index in self.corrupt:
+            if index in self._unreadable:
                 return
-            self.corrupt.add(index)
-            _log.warning("%s; replaced by another image (%d so far)", what, len(self.corrupt))
+            self._unreadable.add(index)
+            _log.warning("%s; replaced by another image (%d so far)", what, len(self._unreadable))
 
 
 class _EvalLoader:

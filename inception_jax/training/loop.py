@@ -123,13 +123,14 @@ class _Run:
         self.experiment, self.workdir = experiment, workdir
         self.job, self.checkpoints, self.interruption = job, checkpoints, interruption
         self.batches = train_iterator(experiment.train_source, config, process_index=job.index, process_count=job.count)
-        self.started = time.monotonic()
+        self.started, self.unreadable_before = time.monotonic(), 0
         network, optimizer = experiment.network, experiment.optimizer
         abstract = abstract_state(network, config, optimizer, mesh)
         if restored := checkpoints.restore(abstract):
             self.state = restored.state
             self.batches.set_state(restored.data["iterator"])
             self.started -= restored.data["seconds"]
+            self.unreadable_before = restored.data.get("unreadable", 0)
         else:
             self.state = init_state(network, config, optimizer, mesh)
             if config.init.weights:
@@ -148,7 +149,7 @@ class _Run:
             Progress(experiment.total_steps, first_step=self.step, images_per_step=config.batch_size, stream=stream)
         )
         self.validation: dict[str, float | int] | None = None
-        self.row: tuple[int, Metrics, jax.Array] | None = None
+        self.row: tuple[int, Metrics, jax.Array, int] | None = None
 
     def finish(self) -> dict[str, Any]:
         """Trains to the end and returns the results."""
@@ -167,7 +168,7 @@ class _Run:
                 in_flight.popleft().block_until_ready()
             self._write_row()
             if self._last() or self.step % self.experiment.config.log.every_steps == 0:
-                self.row = self.step, self.state.metrics, metrics["learning_rate"]
+                self.row = self.step, self.state.metrics, metrics["learning_rate"], self._unreadable()
                 self.state = self.state.replace(metrics=self.no_metrics())
             self._validate_and_save()
         self._stop_if_asked()
@@ -220,7 +221,11 @@ class _Run:
         self._write_row()
         self._require_finite(self.state.metrics)
         with self.progress.paused():
-            data = {"iterator": self.batches.get_state(), "seconds": time.monotonic() - self.started}
+            data = {
+                "iterator": self.batches.get_state(),
+                "seconds": time.monotonic() - self.started,
+                "unreadable": self._unreadable(),
+            }
             self.checkpoints.save(self.state, data, self.validation)
 
     def _leave_if_asked(self) -> None:
@@ -236,11 +241,15 @@ class _Run:
     def _agreed_signal(self) -> signal.Signals | None:
         return self.job.meet(f"the start of step {self.step + 1}", self.interruption.signal)
 
+    def _unreadable(self) -> int:
+        """How often an unreadable image was replaced, in the batches of all processes since the run began."""
+        return self.unreadable_before + sum(self.job.exchange("unreadable images", self.batches.replaced))
+
     def _write_row(self) -> None:
         """Writes the row that is waiting, if any; called a step late, so that the device is not kept waiting."""
         if self.row is None:
             return
-        (step, *arrays), self.row = self.row, None
+        (step, *arrays, unreadable), self.row = self.row, None
         sums, learning_rate = jax.device_get(arrays)
         self._require_finite(sums)
         rates = self.progress.rates()
@@ -252,6 +261,7 @@ class _Run:
             "train/gradient_norm": float(sums.gradient_norm) / int(sums.steps),
             "train/images_per_second": rates["images_per_second"],
             "train/data_wait_share": rates["data_wait_share"],
+            "data/unreadable": unreadable,
         }
         self._write(values, step)
 

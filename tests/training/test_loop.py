@@ -13,6 +13,7 @@ import pytest
 
 from inception_jax import models
 from inception_jax.config import Average, Checkpoint, Config, ConfigError, Data, Evaluation, Log, Model, Optimizer
+from inception_jax.data.decode import DecodeError
 from inception_jax.data.sources import DataError
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.reporting.writers import read_metrics
@@ -285,6 +286,30 @@ def test_what_cannot_run_is_refused_before_the_workdir_exists(tmp_path, mesh, ch
     with pytest.raises(error, match=message):
         run(tmp_path / "run", dataclasses.replace(CONFIG, **changes), mesh=mesh)
     assert not (tmp_path / "run").exists()
+
+
+def test_unreadable_images_are_counted_in_every_row_whatever_the_interruptions(tmp_path, mesh, monkeypatch):
+    whole = experiment.open_source
+
+    def damaged(spec, split, data_dir):
+        source = whole(spec, split, data_dir)
+
+        def read(index):
+            if split != "test" and index % 60 == 7:
+                raise DecodeError(f"record {index}: damaged")
+            return source.read(index)
+
+        return dataclasses.replace(source, read=read)
+
+    monkeypatch.setattr(experiment, "open_source", damaged)
+    run(tmp_path / "whole", mesh=mesh)
+    with pytest.raises(Interrupted):
+        run(tmp_path / "stopped", mesh=mesh, stream=SignalAt("step 12/20", signal.SIGTERM))
+    run(tmp_path / "stopped", mesh=mesh)
+    assert rows(tmp_path / "stopped") == rows(tmp_path / "whole")
+    counts = [row["data/unreadable"] for row in rows(tmp_path / "whole") if "train/loss" in row]
+    assert counts == sorted(counts)
+    assert 0 < counts[-1] <= 24, "of 1438 images 24 are damaged, and 640 were seen"
 
 
 def test_splits_of_other_classes_are_refused(tmp_path, mesh, monkeypatch):
