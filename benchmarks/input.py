@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 if __package__ in (None, ""):  # started as a file
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -29,27 +29,60 @@ from inception_jax.reporting.tables import render
 from inception_jax.training.run_directory import write_json
 
 RESULTS = ROOT / "benchmarks" / "results" / "input"
-# Name -> the module that its process runs, whose environment it runs in, what the module calls it, and what it is.
+
+
+class Loader(NamedTuple):
+    """Who takes part.
+
+    Attributes:
+      module: that its process runs.
+      environment: whose packages it needs.
+      name: what the module calls it.
+      what: what it is, for the page.
+      beside: the loader of the project that draws the same crops.
+    """
+
+    module: str
+    environment: str
+    name: str
+    what: str
+    beside: str = "ours"
+
+
 LOADERS = {
-    "ours": ("loaders", "project", "threads", "`train_iterator` on a class folder, its decoding on threads"),
-    "ours, processes": ("loaders", "project", "processes", "the same work in Grain's worker processes"),
-    "torchvision": (
-        "torch_loaders",
-        "torch",
-        "torchvision",
+    "ours": Loader("loaders", "project", "threads", "`train_iterator` on a class folder, its decoding on threads"),
+    "ours, processes": Loader("loaders", "project", "processes", "the same work in Grain's worker processes"),
+    "torchvision": Loader(
+        *("torch_loaders", "torch", "torchvision"),
         "Pillow, `ImageFolder`, `RandomResizedCrop` and `DataLoader` with worker processes",
     ),
-    "timm": ("torch_loaders", "torch", "timm", "Pillow, `create_loader` without colour jitter"),
-    "tf.data": (
-        "tensorflow_loader",
-        "tensorflow",
-        "tf.data",
-        "`decode_and_crop_jpeg` and `tf.image.resize`, as big_vision and flax write it",
+    "timm": Loader("torch_loaders", "torch", "timm", "Pillow, `create_loader` without colour jitter"),
+    "ours, as big_vision": Loader(
+        *("loaders", "project", "as big_vision"),
+        "`train_iterator` with TensorFlow's random crop (`data.crop=slim`), bilinear",
+        "ours, as big_vision",
     ),
-    "bare decode": (
-        "loaders",
-        "project",
-        "limit",
+    "tf.data, big_vision": Loader(
+        *("tensorflow_loader", "tensorflow", "big_vision"),
+        "`decode_and_crop_jpeg`, bilinear resize, mirror and values from -1 to 1, as in google-research/big_vision, "
+        "big_vision/configs/bit_i1k.py and big_vision/pp/ops_image.py",
+        "ours, as big_vision",
+    ),
+    "ours, as flax": Loader(*("loaders", "project", "as flax"), "the same crop, bicubic", "ours, as flax"),
+    "tf.data, flax": Loader(
+        *("tensorflow_loader", "tensorflow", "flax"),
+        "`decode_and_crop_jpeg`, bicubic resize, mirror and standardised values, as in google/flax, "
+        "examples/imagenet/input_pipeline.py",
+        "ours, as flax",
+    ),
+    "tf.data, bytes": Loader(
+        *("tensorflow_loader", "tensorflow", "bytes"),
+        "`decode_and_crop_jpeg` and bilinear resize to bytes: big_vision's pipeline if it left mirroring and scaling "
+        "to the device, as this project does",
+        "ours, as big_vision",
+    ),
+    "bare decode": Loader(
+        *("loaders", "project", "limit"),
         "libjpeg-turbo decodes the whole image, and nothing more: the limit of a loader that decodes all rows",
     ),
 }
@@ -97,7 +130,7 @@ def start(task: Task, say: Callable[[str], None]) -> Contender:
       Absent: its environment cannot be made.
     """
     if task.contender in LOADERS:
-        module, environment, *_ = LOADERS[task.contender]
+        module, environment = LOADERS[task.contender][:2]
     else:
         module, environment = "decoders", IN_OTHER_ENVIRONMENTS.get(task.contender.rpartition("/")[0], "project")
     python: str | Path = sys.executable
@@ -109,7 +142,7 @@ def start(task: Task, say: Callable[[str], None]) -> Contender:
 
 
 def _task(args: argparse.Namespace, name: str) -> Task:
-    network = LOADERS[name][2] if name in LOADERS else name
+    network = LOADERS[name].name if name in LOADERS else name
     return Task(
         contender=name,
         network=network,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import grain
 import numpy as np
@@ -19,13 +21,17 @@ from inception_jax.data.pipeline import train_iterator
 from inception_jax.data.sources import open_source
 from inception_jax.data.training_crop import training_image
 
+# TensorFlow's random crop, of the sizes that every contender draws.
+TENSORFLOW_CROP = {"crop": "slim", "area": (0.08, 1.0), "aspect": (3 / 4, 4 / 3)}
 VERSIONS = ("grain", "simplejpeg", "opencv-python-headless", "numpy")
 
 
 def build(task: Task) -> Work:
-    """`threads`: the loader that training uses. `processes`: the same work in Grain's processes. `limit`: see below."""
+    """The loader that training uses, for three kinds of crops; the same work in Grain's processes; the bare decoder."""
     makers: dict[str, Callable[[Task], Iterator[np.ndarray]]] = {
         "threads": _threads,
+        "as big_vision": functools.partial(_threads, **TENSORFLOW_CROP),
+        "as flax": functools.partial(_threads, **TENSORFLOW_CROP, interpolation="bicubic"),
         "processes": _processes,
         "limit": _limit,
     }
@@ -33,11 +39,11 @@ def build(task: Task) -> Work:
         raise Absent(f"it has no {task.network}")
     batches = makers[task.network](task)
     versions = {name: metadata.version(name) for name in VERSIONS}
-    return Work(lambda: float(next(batches)[:, ::16, ::16].mean()), 0, None, versions, ahead=8)
+    return Work(lambda: float(next(batches)[:, ::16, ::16].mean()), 0, None, versions, ahead=12)
 
 
-def _threads(task: Task) -> Iterator[np.ndarray]:
-    data = Data(image_size=task.image_size, threads=task.workers)
+def _threads(task: Task, **options: Any) -> Iterator[np.ndarray]:
+    data = Data(image_size=task.image_size, threads=task.workers, **options)
     batches = train_iterator(open_source(f"folder:{task.images}", "all"), Config(batch_size=task.batch, data=data))
     return (batch["image"] for batch in batches)
 

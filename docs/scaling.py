@@ -1,8 +1,7 @@
-"""Writes docs/scaling.md and its figure from docs/compiled: `python docs/scaling.py`.
+"""Writes docs/scaling.md and its figure from docs/compiled and benchmarks/results/input: `python docs/scaling.py`.
 
 `python docs/scaling.py --compile` first compiles, one after the other, what has no file there yet: some ten minutes of
-one core each, with the extra `tpu`. `--decode FOLDER` first measures how fast this machine decodes the images of
-FOLDER, which holds class folders.
+one core each, with the extra `tpu`.
 """
 
 from __future__ import annotations
@@ -12,18 +11,15 @@ import datetime
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from inception_jax.config import Config, Data, Model
-from inception_jax.data.pipeline import train_iterator
-from inception_jax.data.sources import open_source
 from inception_jax.distributed.tpu import CHIPS, Slice, slice_named
 from inception_jax.reporting.tables import render
 
@@ -31,7 +27,7 @@ HERE = Path(__file__).parent
 COMPILED = HERE / "compiled"
 PAGE = HERE / "scaling.md"
 FIGURE = HERE / "images" / "scaling.png"
-DECODING = COMPILED / "decoding.json"
+INPUT = HERE.parent / "benchmarks" / "results" / "input"
 
 # Each chip is one worker of the papers, of 32 images; the rate follows by the linear rule of `:batch=`.
 FULL_SIZE = {
@@ -67,10 +63,7 @@ def main() -> None:
     """Compiles and measures what is asked for, then writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--compile", action="store_true", help="compile what has no file in docs/compiled yet")
-    parser.add_argument("--decode", metavar="FOLDER", help="measure decoding with the images of class folders")
     arguments = parser.parse_args()
-    if arguments.decode:
-        _write(DECODING, measure_decoding(arguments.decode))
     for name in COMMANDS if arguments.compile else ():
         if not (COMPILED / f"{name}.json").exists():
             compile_one(name)
@@ -93,26 +86,16 @@ def record(command: tuple[str, ...], row: dict[str, Any]) -> dict[str, Any]:
     return {"command": " ".join(command), "date": str(datetime.date.today()), "versions": versions, "row": row}
 
 
-def measure_decoding(folder: str) -> dict[str, Any]:
-    """Images that one busy processor cuts for training in a second, by the size of the network's input."""
-    rates = {}
-    for size in (224, 299):
-        config = Config(batch_size=50, steps=1, model=Model(), data=Data(image_size=size, threads=1, prefetch=1))
-        batches = train_iterator(open_source(f"folder:{folder}", "all"), config)
-        next(batches)
-        started, images = time.process_time(), 0
-        while time.process_time() - started < 10:
-            images += len(next(batches)["label"])
-        rates[str(size)] = images / (time.process_time() - started)
-    processor = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        "unknown",
-    )
-    return {"processor": processor, "date": str(datetime.date.today()), "images_per_processor_second": rates}
+def input_runs() -> dict[int, dict[str, Any]]:
+    """What `benchmarks/input.py` measured, by the size of the network's input."""
+    runs = [json.loads(path.read_text()) for path in sorted(INPUT.glob("*.json"))]
+    return {run["image_size"]: run for run in runs}
+
+
+def decoded_per_processor_second(run: dict[str, Any]) -> float:
+    """Images that the training loader makes of files in one second of one processor."""
+    (ours,) = (entry for entry in run["loaders"] if entry["name"] == "ours")
+    return run["batch"] / statistics.median(ours["cpu_seconds_per_step"])
 
 
 def compiled(name: str) -> dict[str, Any] | None:
@@ -177,8 +160,7 @@ def draw(path: Path) -> None:
 
 def _host_rate(where: Slice) -> float:
     """Images a second that a host's processors decode, if each did what one does here."""
-    rates = json.loads(DECODING.read_text())["images_per_processor_second"]
-    return min(rates.values()) * (where.chip.host_processors or math.nan)
+    return min(map(decoded_per_processor_second, input_runs().values())) * (where.chip.host_processors or math.nan)
 
 
 def page() -> str:
@@ -264,12 +246,12 @@ def weak_table() -> str:
 
 def hosts_table() -> str:
     """What a host has to decode, and how many of its processors that takes."""
-    measured = json.loads(DECODING.read_text())["images_per_processor_second"]
+    measured = {size: decoded_per_processor_second(run) for size, run in input_runs().items()}
     rows = []
     for name, path in FULL_SIZE.items():
         if found := compiled(name):
             needed, where = found["row"]["decoded_per_second_and_host"], slice_named("v5e-64")
-            size = "299" if path.startswith(("inception_v3", "inception_v4")) else "224"
+            size = 299 if path.startswith(("inception_v3", "inception_v4")) else 224
             rows.append(
                 {
                     "experiment": path,
@@ -285,8 +267,10 @@ def hosts_table() -> str:
 
 def decoding_note() -> str:
     """Where the measured rates come from."""
-    found = json.loads(DECODING.read_text())
-    return f"Measured {found['date']} on one processor of: {found['processor']}."
+    runs = input_runs().values()
+    dates, processors = ({run["environment"][name] for run in runs} for name in ("date", "cpu"))
+    where = "[docs/performance.md](performance.md#input)"
+    return f"The rate of one processor here is that of {where}: {', '.join(dates)}, {', '.join(processors)}."
 
 
 def regimes_table() -> str:
