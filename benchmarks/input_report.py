@@ -126,7 +126,7 @@ def _part(run: Mapping[str, Any]) -> str:
         *(f"- {sentence}" for sentence in sentences(run)),
         "",
         "The JPEG libraries that were tried, each with OpenCV's or its own bilinear resize, on threads of one process "
-        "and in as many processes that fill one shared batch:\n",
+        "and in as many processes that fill one shared batch; TensorFlow's decoder is in the table above:\n",
         _table(libraries),
         *(f"- `{name}`: {_first_line(make)}" for name, make in LIBRARIES.items()),
         "",
