@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ml_collections
 from absl import flags
@@ -85,32 +86,38 @@ def _named(found: Sequence[str], base: Config | None) -> ml_collections.ConfigDi
 
 
 def _load_file(path: str) -> ml_collections.ConfigDict:
-    """What `get_config` of `FILE[:ARGUMENT]` returns; the file can import its neighbours as `experiments.…`."""
+    """What `get_config` of `FILE[:ARGUMENT]` returns."""
     name, *argument = path.split(":", 1)
     file = Path(name)
     if not file.is_file() or file.suffix != ".py":
         raise ConfigError(f"no experiment file {name!r}; it must be a Python file with get_config()")
-    root = file.resolve().parent
-    while (root / "__init__.py").exists():
-        root = root.parent
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    # Not ml_collections' loader, which needs `load_module`, gone from Python 3.15.
-    spec = importlib.util.spec_from_file_location("config", file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-        config = module.get_config(*argument)
+        config = load_module(file).get_config(*argument)
     except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
+        mine = str(file.absolute())
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == mine]
         where = f"{name}, line {lines[-1]}" if lines else name
         kind = "" if isinstance(error, ConfigError) else f"{type(error).__name__}: "
         raise ConfigError(f"{where}: {kind}{_one_line(error)}") from error
     if not isinstance(config, ml_collections.ConfigDict):
         raise ConfigError(f"get_config() of {name} returns {type(config).__name__}, not an ml_collections.ConfigDict")
     return config
+
+
+def load_module(file: Path) -> Any:
+    """An experiment's file as a module, which can import its neighbours as `experiments.…`."""
+    root = file.resolve().parent
+    while (root / "__init__.py").exists():
+        root = root.parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    # Not ml_collections' loader, which needs `load_module`, gone from Python 3.15.
+    spec = importlib.util.spec_from_file_location("config", file.absolute())
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _change(config: ml_collections.ConfigDict, changes: Sequence[str]) -> None:

@@ -277,6 +277,7 @@ class _Run:
         steps = self.checkpoints.steps()
         last = f"the last good checkpoint is {self.checkpoints.path(steps[-1])}" if steps else "no checkpoint was saved"
         learning_rate = float(jnp.asarray(self.experiment.schedule(step - 1)))
+        self._write({"train/learning_rate": learning_rate, "train/diverged": 1.0}, step)  # what a report goes by
         raise NonFiniteLoss(
             f"step {step} gave a loss, gradient or parameter that is not finite, at learning rate "
             f"{learning_rate:g}; {last}. Lower config.optimizer.learning_rate, lengthen "

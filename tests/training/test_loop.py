@@ -228,6 +228,11 @@ def test_divergence_stops_the_run_and_names_what_is_known(tmp_path, mesh, monkey
     assert f"the last good checkpoint is {tmp_path / 'checkpoints' / str(last)}" in message
     step = int(message.split()[1])
     assert last < step
+    assert read_metrics(tmp_path / "metrics.jsonl")[-1] == {
+        "step": step,
+        "train/learning_rate": 1000.0,
+        "train/diverged": 1.0,
+    }
     state = final(tmp_path, mesh)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(state.variables))
 

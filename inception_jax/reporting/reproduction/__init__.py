@@ -1,0 +1,1 @@
+"""A paper's table beside what was measured: runs, statistics, verdicts, and the pages that show them."""
