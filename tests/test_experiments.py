@@ -155,6 +155,7 @@ def _filled(abstract: TrainState) -> TrainState:
     batch_stats = jax.tree.map(lambda x: zeros(x) + 1, abstract.batch_stats)
     return TrainState(
         step=zeros(abstract.step),
+        seed=zeros(abstract.seed),
         params=params,
         batch_stats=batch_stats,
         opt_state=jax.tree.map(zeros, abstract.opt_state),

@@ -27,3 +27,9 @@ def get_config(member: int = 1):
     if (larger := INIT_SCALE[member - 1]) != 1:
         cite(config, OURS("section 4.2.3 says larger, without a number"), model={"options": {"init_scale": larger}})
     return config
+
+
+def sweep():
+    """Every member."""
+    for member in range(1, 7):
+        yield {"member": member}

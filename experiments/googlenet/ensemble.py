@@ -29,3 +29,9 @@ def get_config(member: int = 1):
     if member == 7:
         cite(config, OURS("section 7 has one wider network, without a number"), model={"width": 1.25})
     return config
+
+
+def sweep():
+    """Every member."""
+    for member in range(1, 8):
+        yield {"member": member}

@@ -22,3 +22,9 @@ def get_config(side: int = 79):
     config = baseline.get_config()
     cite(config, RETHINKING("table 2"), model={"variant": VARIANTS[side]}, data={"image_size": side})
     return config
+
+
+def sweep():
+    """The rows of table 2."""
+    for side in VARIANTS:
+        yield {"side": side}

@@ -20,3 +20,9 @@ def get_config(member: int = 1):
     config = inception_v4.get_config() if member == 1 else inception_resnet_v2.get_config()
     cite(config, OURS("another network of the ensemble"), seed=member)
     return config
+
+
+def sweep():
+    """Every member."""
+    for member in range(1, 5):
+        yield {"member": member}

@@ -20,3 +20,9 @@ def get_config(scale: float = 0.1):
     same = {"scale_35": scale, "scale_17": scale, "scale_8": scale}
     cite(config, INCEPTION_V4("section 3.3"), model={"options": same})
     return config
+
+
+def sweep():
+    """No scaling, and the paper's range."""
+    for scale in (1.0, 0.3, 0.2, 0.1):
+        yield {"scale": scale}

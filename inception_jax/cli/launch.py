@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from inception_jax.cli.config_flags import add_config_argument, load_config
@@ -24,9 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this command."""
     add_config_argument(parser, "the experiment, as its hosts will find it")
     parser.add_argument("--workdir", required=True, help="the run directory, the same storage for every host")
-    parser.add_argument("--on", required=True, choices=list(_TARGETS), help="where to run")
+    parser.add_argument("--on", required=True, choices=list(TARGETS), help="where to run")
     parser.add_argument("--go", action="store_true", help="run it; without this it is only printed")
     parser.add_argument("--name", help="of the job or the machines; default: from the workdir")
+    add_target_arguments(parser)
+
+
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of the places where a job can run."""
     group = parser.add_argument_group("local")
     group.add_argument("--processes", type=int, default=2, metavar="N", help="how many; default: 2")
     group = parser.add_argument_group("slurm")
@@ -52,50 +58,69 @@ def run(arguments: argparse.Namespace) -> int:
     load_config(arguments.config_flags)
     name = name_of(Path(arguments.name or arguments.workdir))
     training = Training(("train", *arguments.config_flags, f"--workdir={arguments.workdir}"), name)
-    return _TARGETS[arguments.on](arguments, training)
-
-
-def _local(arguments: argparse.Namespace, training: Training) -> int:
-    if arguments.processes < 1:
-        raise LaunchError(f"--processes must be at least 1, not {arguments.processes}")
     if arguments.go:
-        return local.run(training, arguments.processes, sys.stderr)
-    print(local.script(training, arguments.processes, local.free_port()), end="")
+        return start(arguments, training)
+    print(job(arguments, training), end="")
     return 0
 
 
-def _slurm(arguments: argparse.Namespace, training: Training) -> int:
-    allocation = slurm.Allocation(
-        arguments.nodes, arguments.gpus, arguments.time, arguments.grace, tuple(arguments.sbatch)
-    )
-    text = slurm.script(training, allocation, os.getcwd())
-    return _call(["sbatch"], text) if arguments.go else _show(text)
+def job(arguments: argparse.Namespace, training: Training) -> str:
+    """The file or the commands that start a training where `arguments` say.
+
+    Raises:
+      UserError: a flag that the place needs is missing or wrong.
+    """
+    return TARGETS[arguments.on](arguments, training)
 
 
-def _gke(arguments: argparse.Namespace, training: Training) -> int:
-    if not arguments.image:
-        raise LaunchError("--on=gke needs --image, a container image with inception_jax and its experiments")
-    text = gke.manifest(
-        training, slice_of(arguments.tpu), gke.Cluster(arguments.image, arguments.claim, arguments.mount)
-    )
-    return _call(["kubectl", "apply", "--filename=-"], text) if arguments.go else _show(text)
+def start(arguments: argparse.Namespace, training: Training) -> int:
+    """Starts it; returns the exit code of the program that does.
 
-
-def _tpu_vm(arguments: argparse.Namespace, training: Training) -> int:
-    if not arguments.zone:
-        raise LaunchError("--on=tpu-vm needs --zone, such as us-west4-a")
-    site = tpu_vm.Site(arguments.zone, arguments.spot, arguments.setup)
-    for command in tpu_vm.commands(training, slice_of(arguments.tpu), site):
+    Raises:
+      UserError: see `job`, or that program is not installed.
+    """
+    text = job(arguments, training)
+    match arguments.on:
+        case "local":
+            return local.run(training, arguments.processes, sys.stderr)
+        case "slurm":
+            return _call(["sbatch"], text)
+        case "gke":
+            return _call(["kubectl", "apply", "--filename=-"], text)
+    for command in text.splitlines():
         print(command, flush=True)
-        if arguments.go and (code := _call(["bash", "-c", command])):
-            print(f"inception-jax launch: this command failed with code {code}", file=sys.stderr)
+        if code := _call(["bash", "-c", command]):
+            print(f"inception-jax {arguments.command}: this command failed with code {code}", file=sys.stderr)
             return 1
     return 0
 
 
-def _show(text: str) -> int:
-    print(text, end="")
-    return 0
+def _local(arguments: argparse.Namespace, training: Training) -> str:
+    if arguments.processes < 1:
+        raise LaunchError(f"--processes must be at least 1, not {arguments.processes}")
+    return local.script(training, arguments.processes, local.free_port())
+
+
+def _slurm(arguments: argparse.Namespace, training: Training) -> str:
+    allocation = slurm.Allocation(
+        arguments.nodes, arguments.gpus, arguments.time, arguments.grace, tuple(arguments.sbatch)
+    )
+    return slurm.script(training, allocation, os.getcwd())
+
+
+def _gke(arguments: argparse.Namespace, training: Training) -> str:
+    if not arguments.image:
+        raise LaunchError("--on=gke needs --image, a container image with inception_jax and its experiments")
+    return gke.manifest(
+        training, slice_of(arguments.tpu), gke.Cluster(arguments.image, arguments.claim, arguments.mount)
+    )
+
+
+def _tpu_vm(arguments: argparse.Namespace, training: Training) -> str:
+    if not arguments.zone:
+        raise LaunchError("--on=tpu-vm needs --zone, such as us-west4-a")
+    site = tpu_vm.Site(arguments.zone, arguments.spot, arguments.setup)
+    return "\n".join(tpu_vm.commands(training, slice_of(arguments.tpu), site)) + "\n"
 
 
 def _call(command: list[str], text: str | None = None) -> int:
@@ -105,4 +130,9 @@ def _call(command: list[str], text: str | None = None) -> int:
         raise LaunchError(f"{command[0]} is not installed here; run this where it is: {shlex.join(command)}") from None
 
 
-_TARGETS = {"local": _local, "slurm": _slurm, "gke": _gke, "tpu-vm": _tpu_vm}
+TARGETS: dict[str, Callable[[argparse.Namespace, Training], str]] = {
+    "local": _local,
+    "slurm": _slurm,
+    "gke": _gke,
+    "tpu-vm": _tpu_vm,
+}

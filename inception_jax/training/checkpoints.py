@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -16,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from jax import lax
@@ -115,7 +117,7 @@ class Checkpoints:
         Raises:
           CheckpointError: this save, or the one before, failed.
         """
-        step = int(state.step)
+        step, state = int(state.step), _without_seed(state)
         if step in self._manager.all_steps():
             return
         meta = {
@@ -207,7 +209,8 @@ class Checkpoints:
         """The checkpoint of `step`, verified; see `restore`."""
         restored = self._agreed(f"the checkpoint of step {step}", lambda: self._load(step, abstract))
         _require_checksum(restored.state, restored.meta["checksum"])
-        return restored
+        seed = jax.make_array_from_callback((), abstract.seed.sharding, lambda _: np.uint32(self._config.seed))
+        return dataclasses.replace(restored, state=restored.state.replace(seed=seed))
 
     def read_variables(self, step: int, abstract: TrainState) -> dict[str, Any]:
         """`state.variables()` of the checkpoint of `step`, verified, without reading anything else of the state."""
@@ -232,7 +235,7 @@ class Checkpoints:
         if _digest(meta, data) != digest:
             raise ValueError("its description or its iterator's state is not as it was saved")
         require_same(meta["config"], flatten(self._config), self.path(step))
-        _require_structure(meta["structure"], structure(abstract), self.path(step))
+        _require_structure(meta["structure"], structure(_without_seed(abstract)), self.path(step))
         return meta, data
 
     def _item(self, step: int, name: str) -> epath.Path:
@@ -243,7 +246,7 @@ class Checkpoints:
 
     def _load(self, step: int, abstract: TrainState) -> Restored:
         meta, data = self._description(step, abstract)
-        target = ocp.args.StandardRestore(abstract)
+        target = ocp.args.StandardRestore(_without_seed(abstract))
         state = ocp.StandardCheckpointHandler().restore(self._item(step, "state"), args=target)
         return Restored(state, data, meta)
 
@@ -294,6 +297,11 @@ def _quiet_without_metrics() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(expected)
+
+
+def _without_seed(state: TrainState) -> TrainState:
+    """What a checkpoint holds: the seed is the config's."""
+    return state.replace(seed=None)
 
 
 def _top1(metrics: Any) -> float:

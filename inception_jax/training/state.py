@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 from jax.sharding import Mesh
@@ -40,12 +41,13 @@ class Metrics(struct.PyTreeNode):
 
 
 class TrainState(struct.PyTreeNode):
-    """`step` (int32, updates made), float32 `params` and `batch_stats`, `opt_state`, and sums for the log.
+    """`step` (int32, updates made), `seed` (uint32), float32 `params` and `batch_stats`, `opt_state`, sums for the log.
 
     `average` holds the moving averages of both, `{"params": ..., "batch_stats": ...}`, or None.
     """
 
     step: jax.Array
+    seed: jax.Array
     params: Any
     batch_stats: Any
     opt_state: Any
@@ -62,29 +64,32 @@ def init_state(network: nn.Module, config: Config, optimizer: optax.GradientTran
     # It runs once: on the CPU, optimising the code of a hundred samplers takes longer than running them.
     once = {"xla_backend_optimization_level": 0} if mesh.devices.flat[0].platform == "cpu" else None
     initialise = _initialiser(network, config, optimizer)
-    shardings = state_shardings(jax.eval_shape(initialise), mesh, config.mesh.smallest_shard)
-    return jax.jit(initialise, out_shardings=shardings, compiler_options=once)()
+    seed = np.uint32(config.seed)
+    shardings = state_shardings(jax.eval_shape(initialise, seed), mesh, config.mesh.smallest_shard)
+    return jax.jit(initialise, out_shardings=shardings, compiler_options=once)(seed)
 
 
 def abstract_state(
     network: nn.Module, config: Config, optimizer: optax.GradientTransformation, mesh: Mesh
 ) -> TrainState:
     """Shapes, dtypes and shardings of `init_state`, without computing it."""
-    shapes = jax.eval_shape(_initialiser(network, config, optimizer))
+    shapes = jax.eval_shape(_initialiser(network, config, optimizer), np.uint32(config.seed))
     shardings = state_shardings(shapes, mesh, config.mesh.smallest_shard)
     return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings)
 
 
 def _initialiser(
     network: nn.Module, config: Config, optimizer: optax.GradientTransformation
-) -> Callable[[], TrainState]:
+) -> Callable[[Any], TrainState]:
+    """The state as a function of the seed, so that one program serves every seed."""
     size = config.data.image_size
 
-    def init() -> TrainState:
-        variables = network.init({"params": jax.random.key(config.seed)}, jnp.zeros((1, size, size, 3)))
+    def init(seed: Any) -> TrainState:
+        variables = network.init({"params": jax.random.key(seed)}, jnp.zeros((1, size, size, 3)))
         params, batch_stats = variables["params"], variables.get("batch_stats", {})
         return TrainState(
             step=jnp.zeros((), jnp.int32),
+            seed=jnp.asarray(seed, jnp.uint32),
             params=params,
             batch_stats=batch_stats,
             opt_state=optimizer.init(params),

@@ -41,7 +41,7 @@ def make_train_step(
     mean over the rows of `mask`; gradients follow from it, so that on a mesh they are the mean over it.
     `metrics` are this step's `loss`, `gradient_norm` (before L2 and clipping), `learning_rate`, `top1`, `top5`
     and `examples`; `state.metrics` sums them. Where images are mixed, a hit is one of the image's own label. Dropout
-    draws from (config.seed, step).
+    draws from (state.seed, step): no number of the program, which serves every seed.
 
     With `optimizer.accumulate` = M the gradients of M microbatches are averaged into one update. Row i of
     the batch belongs to microbatch i mod M: consecutive rows lie on one device, so every microbatch is spread
@@ -106,7 +106,7 @@ def make_train_step(
         }
 
     def sum_contributions(state: TrainState, batch: Batch, total: jax.Array) -> dict[str, Any]:
-        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        key = jax.random.fold_in(jax.random.key(state.seed), state.step)
         if micro == 1:
             return contribution(state, batch, total, key)
         parts = {name: x.reshape(-1, micro, *x.shape[1:]).swapaxes(0, 1) for name, x in batch.items()}
@@ -139,6 +139,7 @@ def make_train_step(
         }
         stepped = TrainState(
             step=state.step + 1,
+            seed=state.seed,
             **trained,
             opt_state=opt_state,
             average=state.average and move(state.average, trained, state.step, config.average),

@@ -53,7 +53,8 @@ def state_at(step, devices=1, model=1):
         return rng.normal(size=x.shape).astype(x.dtype) if x.dtype == jnp.float32 else np.full(x.shape, step, x.dtype)
 
     filled = jax.tree.map(lambda x: jax.device_put(fill(x), x.sharding), abstract(devices, model))
-    return filled.replace(step=jax.device_put(np.int32(step), filled.step.sharding))
+    own = {"step": np.int32(step), "seed": np.uint32(CONFIG.seed)}
+    return filled.replace(**{name: jax.device_put(x, filled.step.sharding) for name, x in own.items()})
 
 
 @pytest.fixture(scope="module")

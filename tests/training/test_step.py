@@ -135,6 +135,17 @@ def test_microbatches_stay_on_their_devices():
         assert moved not in text
 
 
+def test_one_program_serves_every_seed():
+    network = FakeNetwork(dropout=0.5)
+
+    def lowered(seed):
+        mesh, step, _ = _build(dataclasses.replace(CONFIG, seed=seed), network, 1, True)
+        optimizer = make_optimizer(CONFIG.optimizer, make_schedule(CONFIG, 1000))
+        return step.lower(abstract_state(network, CONFIG, optimizer, mesh), abstract_batch(CONFIG, mesh)).as_text()
+
+    assert lowered(0) == lowered(7)
+
+
 def test_padding_weighs_nothing():
     network = FakeNetwork(norm=False)
     batch = jax.device_get(fake_batch(32)) | {"mask": np.arange(32) < 20}

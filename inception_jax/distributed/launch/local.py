@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from inception_jax.distributed.launch.training import Training
@@ -50,12 +51,7 @@ def run(training: Training, processes: int, stream: TextIO) -> int:
     """
     port = free_port()
     running: list[subprocess.Popen[str]] = []
-
-    def pass_on(number: int, frame: Any) -> None:
-        _signal(running, signal.Signals(number))
-
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with _signals_passed_on(running):
         for index in range(processes):
             running.append(_start(training.arguments + job_flags(port, processes, index), index))
         printers = [
@@ -68,6 +64,41 @@ def run(training: Training, processes: int, stream: TextIO) -> int:
         for printer in printers:
             printer.join()
         return code
+
+
+def run_alone(training: Training, environment: Mapping[str, str]) -> tuple[int, signal.Signals | None]:
+    """Runs one process that has all devices of this machine; its progress goes to standard error as it is.
+
+    Args:
+      training: what to run.
+      environment: variables beside those of this process.
+
+    Returns:
+      Its exit code, as a shell gives it, and the signal that was passed on to it, if there was one.
+    """
+    running: list[subprocess.Popen[str]] = []
+    with _signals_passed_on(running) as passed_on:
+        command = [sys.executable, "-c", _MAIN, *training.arguments]
+        running.append(
+            subprocess.Popen(
+                command, env=os.environ | environment, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+            )
+        )
+        return _wait(running), passed_on[0] if passed_on else None
+
+
+@contextlib.contextmanager
+def _signals_passed_on(running: Sequence[subprocess.Popen[str]]) -> Iterator[list[signal.Signals]]:
+    """SIGTERM and Ctrl-C go to all of `running`, and are listed; what runs at the end is killed."""
+    received: list[signal.Signals] = []
+
+    def pass_on(number: int, frame: Any) -> None:
+        received.append(signal.Signals(number))
+        _signal(running, received[-1])
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield received
     finally:
         _signal(running, signal.SIGKILL)
         for number, handler in before.items():

@@ -1,0 +1,1 @@
+"""Sweeps of whole comparisons: the rows of a table, each the experiment that it is."""
