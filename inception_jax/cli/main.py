@@ -29,6 +29,7 @@ COMMANDS = {
     "features": "what a layer of a network computes of images, as a NumPy archive or a Parquet table",
     "probe": "a linear probe or nearest neighbours on files of features",
     "fid": "Frechet Inception Distance between two folders of images",
+    "report": "a paper's table beside runs: differences with intervals, curves, a verdict on every claim",
     "convert": "public weights of torchvision, timm, Keras, TF-slim, Caffe, ONNX or facenet as a checkpoint",
     "export": "trained or converted weights as a file of other programs: StableHLO, ONNX, torchvision, timm, Keras",
     "models": "every network and variant: size, parameters, multiply-adds, weights that fit, its paper's figures",
