@@ -1,0 +1,133 @@
+import pytest
+
+from inception_jax.reporting.reproduction.comparison import Comparison, compare
+from inception_jax.reporting.reproduction.papers import paper_table
+from inception_jax.reporting.reproduction.runs import find_runs
+from inception_jax.reporting.reproduction.verdicts import verdicts
+from tests.reporting.reproduction.made_runs import EXPERIMENTS, config_of, made_run
+
+UNDECIDED = "undecided at this scale"
+
+
+def compared(folder, table="bn-figure-3", costs=None) -> Comparison:
+    runs = find_runs([folder])
+    by_path = {run.path: costs[run.path.parent.name] for run in runs} if costs else None
+    return compare(paper_table(table), runs, EXPERIMENTS, by_path)
+
+
+def verdict(comparison: Comparison, start: str):
+    (found,) = [found for found in verdicts(comparison) if found.claim.says.startswith(start)]
+    return found
+
+
+def seeds(folder, name, errors, **kwargs):
+    for seed, error in enumerate(errors):
+        made_run(
+            folder / name.rpartition("/")[2].removesuffix(".py") / str(seed),
+            config_of(name, seed=seed),
+            error,
+            **kwargs,
+        )
+
+
+BETTER = "BN-x30 ends with a higher accuracy"
+X5, X30 = "bn_inception/bn_x5.py", "bn_inception/bn_x30.py"
+
+
+@pytest.mark.parametrize(
+    ("x5", "x30", "word"),
+    [
+        ((0.20, 0.21, 0.22), (0.10, 0.11, 0.12), "supported"),
+        ((0.10, 0.11, 0.12), (0.20, 0.21, 0.22), "contradicted"),
+        ((0.10, 0.15, 0.20), (0.11, 0.16, 0.21), UNDECIDED),
+        ((0.20,), (0.10,), UNDECIDED),
+    ],
+)
+def test_an_error_is_lower_where_the_whole_interval_is(tmp_path, x5, x30, word):
+    seeds(tmp_path, X5, x5, steps=3750)
+    seeds(tmp_path, X30, x30, steps=3750)
+    found = verdict(compared(tmp_path), BETTER)
+    assert found.word == word
+    # Tuples of three: their means differ by 100 times the difference of the second.
+    gap = 100 * (x30[len(x30) // 2] - x5[len(x5) // 2])
+    assert f"bn_x30 minus bn_x5: {gap:+.2f} points" in found.reason
+    assert f"seeds: {len(x30)} and {len(x5)}" in found.reason
+
+
+FEWER = "With batch norm, a rate five times larger"
+PLAIN = "bn_inception/inception.py"
+
+
+@pytest.mark.parametrize(("halfway", "word"), [(200, "supported"), (600, UNDECIDED), (2400, "contradicted")])
+def test_fewer_steps_are_fewer_beyond_what_lies_between_validations(tmp_path, halfway, word):
+    # 60 % are reached after 1.2 times `halfway`; validations are 117 updates apart.
+    seeds(tmp_path, PLAIN, (0.4, 0.4, 0.4), halfway=300, steps=3750)
+    seeds(tmp_path, "bn_inception/bn_baseline.py", (0.02, 0.021, 0.022), halfway=600, steps=3750)
+    seeds(tmp_path, X5, (0.02, 0.021, 0.022), halfway=halfway, steps=3750)
+    found = verdict(compared(tmp_path), "BN-x5 needs fewer steps")
+    assert found.word == word
+    assert "which every run of inception reaches" in found.reason
+
+
+def test_steps_that_are_never_enough_contradict(tmp_path):
+    seeds(tmp_path, PLAIN, (0.2, 0.2, 0.2), steps=3750)
+    seeds(tmp_path, X5, (0.4, 0.4, 0.4), steps=3750)
+    found = verdict(compared(tmp_path), FEWER)
+    assert (found.word, found.reason[:13]) == ("contradicted", "0 of 3 runs o")
+
+
+def test_less_than_half_the_steps_is_more_than_fewer(tmp_path):
+    seeds(tmp_path, PLAIN, (0.2, 0.2, 0.2), halfway=300, every=10, steps=3750)
+    seeds(tmp_path, X5, (0.199, 0.199, 0.199), halfway=200, every=10, steps=3750)
+    seeds(tmp_path, "bn_inception/bn_baseline.py", (0.199, 0.199, 0.199), halfway=200, every=10, steps=3750)
+    found = compared(tmp_path)
+    assert verdict(found, FEWER).word == "supported"
+    assert verdict(found, "Batch norm alone reaches").word == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("diverged", "word"),
+    [((300, 400), "supported"), ((0, 0), "contradicted"), ((300, 0), UNDECIDED), ((300,), UNDECIDED)],
+)
+def test_divergence_is_that_of_all_runs(tmp_path, diverged, word):
+    for seed, at in enumerate(diverged):
+        config = config_of("bn_inception/inception_x5.py", seed=seed)
+        made_run(tmp_path / str(seed), config, diverged=at, steps=3750)
+    found = verdict(compared(tmp_path), "Without batch norm, a rate five times larger")
+    assert found.word == word
+    assert f"of {len(diverged)} runs of inception_x5 that ended, {sum(map(bool, diverged))} diverged" in found.reason
+
+
+@pytest.mark.parametrize(("error", "word"), [(0.9, "supported"), (0.3, "contradicted")])
+def test_chance_is_one_in_ten_of_ten_classes(tmp_path, error, word):
+    seeds(tmp_path, "bn_inception/inception_sigmoid.py", (error, error), steps=3750)
+    assert verdict(compared(tmp_path), "Without batch norm, a network of sigmoids").word == word
+
+
+CHEAPER = "googlenet/baseline.py", "googlenet/naive.py"
+
+
+@pytest.mark.parametrize(
+    ("costs", "errors", "word"),
+    [
+        ((10, 80), (0.2, 0.2), "supported"),
+        ((80, 10), (0.2, 0.2), "contradicted"),
+        ((10, 80), (0.3, 0.2), "contradicted"),
+        ((10, 80), (0.209, 0.2), UNDECIDED),
+    ],
+)
+def test_cheaper_is_cheaper_at_an_error_that_is_hardly_higher(tmp_path, costs, errors, word):
+    for name, error in zip(CHEAPER, errors, strict=True):
+        seeds(tmp_path, name, (error - 0.005, error, error + 0.005), halfway=100)
+    found = compared(tmp_path, "googlenet-figure-2", {"baseline": costs[0], "naive": costs[1]})
+    assert verdict(found, "Reductions by 1x1").word == word
+    unknown = compared(tmp_path, "googlenet-figure-2")
+    assert verdict(unknown, "Reductions by 1x1").word == UNDECIDED
+
+
+def test_what_was_not_run_is_said(tmp_path):
+    seeds(tmp_path, X5, (0.2, 0.2), share=0.5, steps=3750)
+    seeds(tmp_path, X30, (0.2, 0.2), steps=3750)
+    found = compared(tmp_path)
+    assert verdict(found, BETTER).reason == "no complete run of bn_x5"
+    assert verdict(found, FEWER).reason == "not run: bn_inception/inception.py"
