@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 COVERAGE := --cov --cov-report=term
 
-.PHONY: quickstart test test-all lint types imports docs docs-code goldens-check clean
+.PHONY: quickstart test test-all lint types imports docs docs-code reproductions goldens-check clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/inception-jax train --config=experiments/quickstart/digits.py --workdir=runs/digits
@@ -37,6 +37,12 @@ docs: $(VENV)/.installed-test
 	$(BIN)/python docs/scaling.py
 	$(BIN)/python docs/reproductions.py
 	$(BIN)/python -m experiments.index
+
+# The miniature reproductions of docs/reproductions/, sized for 90 minutes on two CPU cores; the same again continues.
+# They need TFDS's Fashion-MNIST, in TFDS_DATA_DIR or where TFDS keeps it.
+reproductions: $(VENV)/.installed
+	$(BIN)/python -m experiments.reproductions run runs/reproductions
+	$(BIN)/python -m experiments.reproductions keep runs/reproductions
 
 docs-code: $(VENV)/.installed-test
 	$(BIN)/pytest tests/test_docs.py

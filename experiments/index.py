@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import importlib
 import inspect
+import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from inception_jax.reporting.tables import render
 
 FOLDER = Path(__file__).parent
 MEASURED = FOLDER / "measured.csv"
-COLUMNS = ("experiment", "what", "published", "crops", "top-1", "top-5", "mini", "full", "cost")
+COMPILED = FOLDER.parent / "docs" / "compiled"
+SCALES = ("mini", "full")
+COLUMNS = ("experiment", "what", "published", "crops", "top-1", "top-5", *SCALES, "cost")
 
 INTRODUCTION = """# Experiments
 
@@ -51,8 +55,10 @@ TABLE = """## Rows
 Errors in per cent, as printed, on the validation split of ILSVRC-2012 unless a row says "test set": over 48,238 images
 in Rethinking and in single crops of Inception-v4, over 50,000 in the others. Which were read in the paper, and which
 as somebody quotes them, is in [published_results.csv](../inception_jax/reporting/published_results.csv). `mini` and
-`full` are measured errors of the miniature and of the whole; `cost` is the time that a whole run would take. Empty: not
-printed, or not run.
+`full` are measured top-1 errors of the miniature, at the length and size of
+[reproductions/](reproductions/__main__.py), and of the whole, as mean and standard deviation over seeds. `cost`
+is the time that the TPU compiler estimates for a whole run ([docs/scaling.md](../docs/scaling.md)), with the argument
+that it was compiled for. Empty: not printed, not run, or not compiled.
 """
 
 
@@ -134,13 +140,35 @@ def _as_printed(error: float | None) -> str | None:
 
 
 def _measured(name: str, arguments: list[str]) -> dict[str, str]:
-    """Of `measured.csv`, where there is one: experiment, scale (mini, full or cost), and the text of the cell."""
-    if not MEASURED.exists():
-        return {}
+    """Cells of `measured.csv`, where there is one (experiment, scale: mini or full, result), and the cost."""
     wanted = {f"{name}:{argument}" if argument else name for argument in arguments}
-    with MEASURED.open() as file:
-        found = [row for row in csv.DictReader(file) if row["experiment"] in wanted]
-    return {scale: "<br>".join(row["result"] for row in found if row["scale"] == scale) for scale in COLUMNS[-3:]}
+    found: list[dict[str, str]] = []
+    if MEASURED.exists():
+        with MEASURED.open() as file:
+            found = [row for row in csv.DictReader(file) if row["experiment"] in wanted]
+    cells = {scale: "<br>".join(_result(row, arguments) for row in found if row["scale"] == scale) for scale in SCALES}
+    return cells | {"cost": _costs().get(name, "") if arguments == [""] else ""}
+
+
+def _result(row: dict[str, str], arguments: list[str]) -> str:
+    """With the experiment's own argument where the line has several."""
+    own = row["experiment"].partition(":")[2].partition("=")[2]
+    return f"{own}: {row['result']}" if len(arguments) > 1 else row["result"]
+
+
+@cache
+def _costs() -> dict[str, str]:
+    """Of whole experiments that were compiled for TPUs: {experiment: hours on a slice}."""
+    found = {}
+    for path in sorted(COMPILED.glob("*.json")):
+        compiled = json.loads(path.read_text())
+        match = re.search(
+            r"--config=experiments/(\S+\.py)(:batch=\d+)? --topology=\S+ --format", compiled.get("command", "")
+        )
+        if match:
+            row, batch = compiled["row"], match[2] or ""
+            found[match[1]] = f"{row['hours']:.2g} h on {row['topology']}" + (f" (`{batch}`)" if batch else "")
+    return found
 
 
 if __name__ == "__main__":

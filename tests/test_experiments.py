@@ -3,6 +3,7 @@
 import functools
 import importlib
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ import pytest
 
 from experiments import index, scale
 from experiments.arguments import experiment
+from experiments.reproductions import __main__ as reproductions
 from inception_jax import models
 from inception_jax.cli.config_flags import load_config, load_sources
 from inception_jax.cli.main import main
+from inception_jax.cli.sweep_members import members
 from inception_jax.config import Config, ConfigError, defaults, flatten, resolve
 from inception_jax.data.pipeline import train_iterator
 from inception_jax.data.sources import open_source
 from inception_jax.distributed.mesh import make_mesh
 from inception_jax.reporting.published import published
+from inception_jax.reporting.reproduction.papers import paper_table
 from inception_jax.training.experiment import build_network
 from inception_jax.training.optimizers import make_optimizer
 from inception_jax.training.schedules import make_schedule, training_steps
@@ -52,6 +56,12 @@ ROWS = {
     for argument, rows in getattr(module_of(file), "ROWS", {"": ()}).items()
 }
 RUNS = tuple(ROWS)
+SWEEPS = [
+    path.relative_to(ROOT).as_posix()
+    for path in sorted((ROOT / "experiments").rglob("*.py"))
+    if re.search(r"^def sweep\b", path.read_text(), re.MULTILINE)
+]
+TABLES = runpy.run_path(str(ROOT / "docs" / "reproductions.py"))["TABLES"]
 PAPERS = tuple(run for run in RUNS if "quickstart" not in run)
 
 
@@ -293,6 +303,36 @@ def test_a_shorter_schedule_has_the_same_shape(length):
     for share in (0.05, 0.15, 0.25, 0.45, 0.95):
         rates = [float(np.asarray(s(round(share * n)))) for s, n in zip(schedules, lengths, strict=True)]
         assert rates[0] == pytest.approx(rates[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("file", SWEEPS)
+def test_the_runs_of_a_sweep_are_experiments(file):
+    found = members([f"--config={ROOT / file}:tiny"])
+    assert len(found) > 1
+    assert {run.config.data.source for run in found} == {"digits"}
+
+
+@pytest.mark.parametrize("name", reproductions.COMPARISONS)
+def test_a_reproduction_trains_what_its_table_compares(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    one, table = reproductions.COMPARISONS[name], paper_table(TABLES[name])
+    printed = {row.id for row in table.rows}
+    for member in members([one.config, *reproductions.SHARED], reproductions.SEEDS):
+        row = reproductions.experiment(one, member.overrides)
+        assert printed & set(ROWS[f"experiments/{row}"]) or row in table.also
+
+
+def test_measured_numbers_stand_in_their_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "MEASURED", tmp_path / "measured.csv")
+    index.MEASURED.write_text(
+        "experiment,scale,result\ngooglenet/naive.py,mini,12.5 ± 0.3\n"
+        "inception_v4/residual_scaling.py:scale=0.1,mini,20.0\n"
+    )
+    lines = index.page().splitlines()
+    (naive,) = (line for line in lines if "[naive.py]" in line)
+    assert naive.split("|")[7].strip() == "12.5 ± 0.3"
+    (scaling,) = (line for line in lines if "[residual_scaling.py]" in line)
+    assert scaling.split("|")[7].strip() == "0.1: 20.0"
 
 
 def test_the_page_of_experiments_is_what_the_files_say():
