@@ -39,6 +39,8 @@ class Options:
       batch_norm: batch norm behind every convolution; without it a bias (the "Inception" of figure 3).
       lrn: GoogLeNet's local response norms in the stem, which "Inception" and "BN-Baseline" keep.
       bn_scale: batch norm has a gamma.
+      activation_norm: batch norm of 5a and 5b normalises each activation by itself rather than each channel, which the
+        ensemble's networks may have "in the last hidden layers"; the image size is then that of training.
       bn_epsilon: inside the root of batch norm; the paper gives none, Caffe's layer has 1e-5.
       separable_conv1: the first 7x7 is a filter bank of 8 on each channel, then a 1x1; Caffe's is dense.
       norm_conv1: batch norm behind the first convolution; slim has a bias there instead.
@@ -57,6 +59,7 @@ class Options:
     batch_norm: bool = True
     lrn: bool = False
     bn_scale: bool = True
+    activation_norm: bool = False
     bn_epsilon: float = 1e-3
     separable_conv1: bool = True
     norm_conv1: bool = True
@@ -119,6 +122,15 @@ def reduction(reduce3: int, c3: int, reduce33: int, c33: int, padding: Padding) 
     )
 
 
+def _by_activation(module: Inception) -> Inception:
+    """The module with batch norm of each activation by itself."""
+    branches = [
+        [replace(operation, by_activation=True) if isinstance(operation, Conv) else operation for operation in branch]
+        for branch in module.branches
+    ]
+    return inception(*branches)
+
+
 def _conv1(options: Options, padding: Padding) -> Conv:
     stddev = options.conv1_stddev or None
     multiplier = 8 if options.separable_conv1 else 0
@@ -139,6 +151,7 @@ def build(options: Options) -> Architecture:
     avg = avg_pool(3, count_padding=caffe)
     stem_pool = max_pool(3, 2, "CEIL" if caffe else "SAME")
     strided: Padding = 1 if caffe else "SAME"
+    last = _by_activation if options.activation_norm else lambda module: module
     norm1, norm2 = ([(name, LocalResponseNorm())] if options.lrn else [] for name in ("norm1", "norm2"))
     rows: tuple[Row, ...] = (
         ("conv1", _conv1(options, 3 if caffe else "SAME")),
@@ -156,8 +169,8 @@ def build(options: Options) -> Architecture:
         ("inception_4c", module(160, 128, 160, 128, 160, avg, p)),
         ("inception_4d", module(96, 128, 192, 160, 192, avg, p)),
         ("inception_4e", reduction(128, 192, 192, 256, strided)),
-        ("inception_5a", module(352, 192, 320, 160, 224, avg, 128)),
-        ("inception_5b", module(352, 192, 320, 192, 224, max_pool(3), 128)),
+        ("inception_5a", last(module(352, 192, 320, 160, 224, avg, 128))),
+        ("inception_5b", last(module(352, 192, 320, 192, 224, max_pool(3), 128))),
     )
     heads = tuple(
         googlenet_head(name, after, norm_fc=True, dropout=0.0)

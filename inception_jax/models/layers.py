@@ -98,16 +98,10 @@ def batch_norm(norms: Sequence[BatchNorm], x: jax.Array, train: bool) -> jax.Arr
     spec = norms[0].spec
     y = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     if train:
-        batch = x.shape[0]
-        groups = batch // spec.group_size if 0 < spec.group_size < batch else 1
-        if batch % groups:
-            raise ValueError(f"batch of {batch} images does not divide into groups of {spec.group_size}")
-        y = y.reshape(groups, batch // groups, *x.shape[1:])
-        axes = (1, 2, 3)
-        mean = y.mean(axes, keepdims=True)
-        var = jnp.maximum((y * y).mean(axes, keepdims=True) - mean * mean, 0.0)
+        y = _grouped(y, spec.group_size)
+        mean, var = _moments(y, (1, 2, 3))
         if not norms[0].is_initializing():
-            count = y.size // (groups * y.shape[-1])
+            count = y.size // (y.shape[0] * y.shape[-1])
             _update_all(norms, mean.mean(0).ravel(), var.mean(0).ravel() * (count / max(count - 1, 1)))
     else:
         mean = jnp.concatenate([n.mean.value for n in norms])
@@ -117,6 +111,55 @@ def batch_norm(norms: Sequence[BatchNorm], x: jax.Array, train: bool) -> jax.Arr
         factor = factor * jnp.concatenate([n.scale for n in norms if n.scale is not None])
     y = (y - mean) * factor + jnp.concatenate([n.bias for n in norms])
     return y.reshape(x.shape).astype(x.dtype)
+
+
+class ActivationNorm(nn.Module):
+    """Batch norm of each activation by itself (arXiv 1502.03167, algorithm 1), as in fully connected layers.
+
+    Every place of the map has a mean, a variance, a bias and a scale of its own, so that the map has to have one size.
+    Groups and running statistics are those of `batch_norm`: no communication where a group lies on one device.
+    """
+
+    spec: BatchNormSpec
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """[B, H, W, C] -> the same; declares `bias`, `scale`, and the running `mean` and `var`, all [H, W, C]."""
+        spec, shape = self.spec, x.shape[1:]
+        bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
+        scale = self.param("scale", nn.initializers.ones, shape, jnp.float32) if spec.scale else 1.0
+        running = [
+            self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32),
+            self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32),
+        ]
+        y = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if train:
+            y = _grouped(y, spec.group_size)
+            mean, var = _moments(y, 1)
+            if not self.is_initializing() and self.is_mutable_collection("batch_stats"):
+                unbiased = var * (y.shape[1] / max(y.shape[1] - 1, 1))
+                for kept, new in zip(running, (mean, unbiased), strict=True):
+                    new = lax.stop_gradient(new.mean((0, 1)))
+                    kept.value = spec.decay * kept.value + (1 - spec.decay) * new
+        else:
+            mean, var = (kept.value for kept in running)
+        y = (y - mean) * (lax.rsqrt(var + spec.epsilon) * scale) + bias
+        return y.reshape(x.shape).astype(x.dtype)
+
+
+def _grouped(x: jax.Array, size: int) -> jax.Array:
+    """[B, ...] -> [groups, B / groups, ...]; `size` images a group, all of them where it is 0 or not below B."""
+    batch = x.shape[0]
+    groups = batch // size if 0 < size < batch else 1
+    if batch % groups:
+        raise ValueError(f"batch of {batch} images does not divide into groups of {size}")
+    return x.reshape(groups, batch // groups, *x.shape[1:])
+
+
+def _moments(x: jax.Array, axes: int | tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance over `axes`, which stay with length 1."""
+    mean = x.mean(axes, keepdims=True)
+    return mean, jnp.maximum((x * x).mean(axes, keepdims=True) - mean * mean, 0.0)
 
 
 def _update_all(norms: Sequence[BatchNorm], mean: jax.Array, var: jax.Array) -> None:
@@ -145,7 +188,10 @@ class ConvNorm(nn.Module):
             filters = (*op.kernel, 1, self.in_features * op.multiplier)
             self.depthwise = self.param("depthwise", init, filters, jnp.float32)
         self.kernel = self.param("kernel", init, shape, jnp.float32)
-        self.norm = BatchNorm(self.features, style.norm) if style.norm and op.norm and not op.linear else None
+        self.norm: BatchNorm | ActivationNorm | None = None
+        if style.norm and op.norm and not op.linear:
+            by_activation = op.by_activation
+            self.norm = ActivationNorm(style.norm) if by_activation else BatchNorm(self.features, style.norm)
         bias_init = nn.initializers.constant(0.0 if op.linear else style.bias_init)
         biased = style.biased or not self.norm
         self.bias = self.param("bias", bias_init, (self.features,), jnp.float32) if biased else None
@@ -192,11 +238,14 @@ def finish(units: Sequence[ConvNorm], y: jax.Array, train: bool) -> jax.Array:
     """Bias, batch norm and activation, as far as they have them, of the concatenated products of alike `units`."""
     first = units[0]
     biases = [unit.bias for unit in units if unit.bias is not None]
-    norms = [unit.norm for unit in units if unit.norm is not None]
     if biases:
         y = y + jnp.concatenate(biases).astype(y.dtype)
-    if norms:
+    if norms := [unit.norm for unit in units if isinstance(unit.norm, BatchNorm)]:
         y = batch_norm(norms, y, train)
+    if norms := [unit.norm for unit in units if isinstance(unit.norm, ActivationNorm)]:
+        stops = np.cumsum([unit.features for unit in units])[:-1]
+        parts = jnp.split(y, stops, axis=-1)
+        y = jnp.concatenate([norm(part, train) for norm, part in zip(norms, parts, strict=True)], axis=-1)
     return y if first.op.linear else first.style.activation(y)
 
 

@@ -23,7 +23,7 @@ class Conv:
     """A convolution with its normalisation and activation. `linear` has a bias and neither of them.
 
     With a `multiplier` it is separable: `multiplier` filters on each input channel, then a 1x1 to
-    `features`, nothing between the two.
+    `features`, nothing between the two. `by_activation`: batch norm of each activation by itself, not of each channel.
     """
 
     features: int
@@ -34,6 +34,7 @@ class Conv:
     norm: bool = True
     stddev: float | None = None
     multiplier: int = 0
+    by_activation: bool = False
 
     @property
     def opens_branch(self) -> bool:

@@ -37,7 +37,7 @@ def fold(network: models.Network, variables: Mapping[str, Any]) -> tuple[models.
       `without_norm(network)` and its variables, NumPy arrays of float32.
 
     Raises:
-      NothingToFold: the network has no batch norm.
+      NothingToFold: the network has no batch norm, or one by activation.
     """
     if network.style.norm is None:
         raise NothingToFold("the network has no batch norm that could be folded; leave out --fold-bn")
@@ -50,6 +50,10 @@ def fold(network: models.Network, variables: Mapping[str, Any]) -> tuple[models.
         layer = path.removeprefix("batch_stats/").removesuffix("/norm/mean")
         norm, kernel, bias = f"params/{layer}/norm", f"params/{layer}/kernel", f"params/{layer}/bias"
         variance = values[f"batch_stats/{layer}/norm/var"]
+        if variance.ndim > 1:
+            raise NothingToFold(
+                f"{layer} normalises each activation by itself, which no kernel can; leave out --fold-bn"
+            )
         factor = values.get(f"{norm}/scale", np.ones(())) / np.sqrt(variance + network.style.norm.epsilon)
         folded[kernel] = values[kernel] * factor
         folded[bias] = (values.get(bias, np.zeros(())) - values[path]) * factor + values[f"{norm}/bias"]
