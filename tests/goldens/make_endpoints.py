@@ -67,8 +67,10 @@ def inputs(network: models.Network, batch: int = 1, last: int = 3) -> tuple[Any,
 
 def summaries(network: models.Network, variables: Any, images: np.ndarray) -> dict[str, Summary]:
     """Of every row at inference, in order, of the embedding if there is one, and of the logits."""
-    out: Any = network.apply(variables, images)
-    values = out.endpoints | {"embedding": out.embedding, "logits": out.logits}
+    out: Any = jax.jit(network.apply)(variables, images)
+    rows = [row for row, _ in network.rows]
+    in_order = sorted(out.endpoints, key=rows.index)  # jit has sorted them by name
+    values = {row: out.endpoints[row] for row in in_order} | {"embedding": out.embedding, "logits": out.logits}
     return {name: summary(np.asarray(value)) for name, value in values.items() if value is not None}
 
 

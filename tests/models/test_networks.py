@@ -254,9 +254,9 @@ def test_map_sizes_are_those_of_the_computation(name):
     for variant in models.variants(name):
         network = models.create(name, variant=variant, width=0.05, num_classes=0)
         smallest = models.smallest_input(network.rows)
+        variables = abstract(network, smallest)
         for size in (smallest, smallest + 1, smallest + 38):
-            images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-            out = jax.eval_shape(network.init_with_output, jax.random.key(0), images)[0]
+            out = jax.eval_shape(network.apply, variables, jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32))
             side = size
             for row, operation in network.rows:
                 side = map_side(operation, side)
@@ -275,7 +275,7 @@ def test_smallest_input_is_legal_and_one_less_is_not():
 def test_a_bfloat16_network_trains_with_logits_and_gradients_in_float32():
     network = models.create("googlenet", num_classes=7, width=0.05, bn_group_size=2, dtype=jnp.bfloat16, modules=3)
     images = jax.random.uniform(jax.random.key(0), (4, 64, 64, 3), minval=-1)
-    variables = network.init(jax.random.key(1), images)
+    variables = jax.jit(network.init)(jax.random.key(1), images)
 
     @jax.jit
     def gradient(params):
@@ -331,9 +331,9 @@ def test_bad_requests_are_named(arguments, message):
 def test_facenet_embeds_faces_on_the_unit_sphere():
     network = models.create("inception_resnet_v1", variant="facenet", num_classes=0, width=0.05, embedding=24)
     images = jax.random.uniform(jax.random.key(0), (3, 80, 80, 3), minval=-1)
-    variables = network.init(jax.random.key(1), images)
+    variables = jax.jit(network.init)(jax.random.key(1), images)
     assert set(variables["params"]["bottleneck"]) == {"kernel", "norm"}
-    out: Any = network.apply(variables, images)
+    out: Any = jax.jit(network.apply)(variables, images)
     assert out.logits is None
     assert out.embedding.shape == (3, 24)
     assert jnp.allclose((out.embedding**2).sum(1), 1.0, atol=1e-5)
