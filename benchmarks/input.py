@@ -93,7 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark; 0 if every contender was measured or is absent, 1 if one failed."""
     words = sys.argv[1:] if argv is None else list(argv)
     args = _parse(words)
-    shown = [word for word in words if not word.startswith(("--images", "--results"))]
+    own = ("--images", "--results")  # folders of this machine
+    shown = [word for before, word in zip(["", *words], words, strict=False) if before not in own]
+    shown = [word for word in shown if not word.startswith(own)]
     run: dict[str, Any] = {
         "command": shlex.join(["python", "benchmarks/input.py", "--images=PATH", *shown]),
         "files": _files(args.images),

@@ -106,11 +106,10 @@ def _beside(name: str) -> str:
 
 
 def _part(run: Mapping[str, Any]) -> str:
-    from benchmarks.decoders import LIBRARIES
     from benchmarks.input import LOADERS
 
     where, files = run["environment"], run["files"]
-    loaders, libraries = loader_rows(run), library_rows(run)
+    loaders, libraries, measured = loader_rows(run), library_rows(run), _measured(run["loaders"])
     versions = {
         name: version
         for entry in _measured([*run["loaders"], *run["libraries"]]).values()
@@ -121,15 +120,11 @@ def _part(run: Mapping[str, Any]) -> str:
         f"```console\n$ {run['command']}\n```\n",
         f"{files['count']} files of {files['mean_bytes'] / 1000:.0f} kB on average, batches of {run['batch']}.\n",
         _table(loaders),
-        *(f"- `{name}`: {loader.what}." for name, loader in LOADERS.items()),
+        *(f"- `{name}`: {loader.what}." for name, loader in LOADERS.items() if name in measured),
         "",
         *(f"- {sentence}" for sentence in sentences(run)),
         "",
-        "The JPEG libraries that were tried, each with OpenCV's or its own bilinear resize, on threads of one process "
-        "and in as many processes that fill one shared batch; TensorFlow's decoder is in the table above:\n",
-        _table(libraries),
-        *(f"- `{name}`: {_first_line(make)}" for name, make in LIBRARIES.items()),
-        "",
+        *(_libraries(libraries) if libraries else ()),
         *(f"{sentence}.\n" for sentence in missing(run)),
         f"{where['date']}, {where['cpu']}, {where['cores']} cores, {where['memory_bytes'] / 2**30:.0f} GiB, load "
         f"{where['load']} before it began. {run['rounds']} rounds. Python {where['python']}, "
@@ -137,6 +132,18 @@ def _part(run: Mapping[str, Any]) -> str:
         f"commit `{where['git_commit']}`.\n",
     ]
     return "\n".join(lines)
+
+
+def _libraries(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    from benchmarks.decoders import LIBRARIES
+
+    return [
+        "The JPEG libraries that were tried, each with OpenCV's or its own bilinear resize, on threads of one process "
+        "and in as many processes that fill one shared batch; TensorFlow's decoder is in the table above:\n",
+        _table(rows),
+        *(f"- `{name}`: {_first_line(make)}" for name, make in LIBRARIES.items()),
+        "",
+    ]
 
 
 def _first_line(function: Any) -> str:

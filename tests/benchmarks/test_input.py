@@ -106,7 +106,7 @@ def test_a_run_is_a_file_that_the_report_can_read(tmp_path, monkeypatch, capsys)
     (tmp_path / "a").mkdir()
     Image.new("RGB", (60, 50), "red").save(tmp_path / "a" / "1.JPEG")
     words = ["--loaders=ours;torchvision", "--libraries=pillow", "--rounds=2", "--round-seconds=0.01", "--epochs=3"]
-    assert input_benchmark.main([f"--images={tmp_path}", *words, "--listed=2000", f"--results={tmp_path}"]) == 0
+    assert input_benchmark.main([f"--images={tmp_path}", *words, "--listed=2000", "--results", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*.json")
     run = json.loads(path.read_text())
     assert str(tmp_path) not in path.read_text(), "where the images lie is nobody's business"
