@@ -14,6 +14,7 @@ from inception_jax.config.evaluation import Evaluation
 from inception_jax.config.init import Init
 from inception_jax.config.mesh import Mesh
 from inception_jax.config.model import Model
+from inception_jax.config.parallelism import Parallelism
 from inception_jax.config.scales import view_scales
 from inception_jax.config.schema import Config
 from inception_jax.config.training import Average, Checkpoint, Log, Loss, Optimizer, Schedule
@@ -32,6 +33,7 @@ __all__ = [
     "Mesh",
     "Model",
     "Optimizer",
+    "Parallelism",
     "Schedule",
     "as_config_dict",
     "check_devices",

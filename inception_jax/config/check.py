@@ -15,6 +15,7 @@ from ml_collections import config_dict
 from inception_jax.config.errors import ConfigError
 from inception_jax.config.groups import check_groups
 from inception_jax.config.init import check_init
+from inception_jax.config.parallelism import check_parallelism
 from inception_jax.config.scales import view_scales
 from inception_jax.config.schema import Config
 from inception_jax.config.sources import without_sources
@@ -134,6 +135,7 @@ def _check_combinations(config: Config) -> None:
             "config.optimizer.accumulate) must be an even number"
         )
     check_groups(config.optimizer)
+    check_parallelism(config.parallelism, batch, micro, group)
     check_init(config.init)
     view_scales(config)
 
@@ -156,3 +158,10 @@ def check_devices(config: Config, devices: int, processes: int) -> None:
                 f"{name} ({batch}) must be a multiple of {unit} "
                 f"({devices} devices over {processes} processes x {unit // devices} microbatches); nearest: {near}"
             )
+    workers = config.parallelism
+    counted = config.batch_size * workers.replicas // workers.workers
+    if workers.backups and counted % (devices * micro):
+        raise ConfigError(
+            f"config.parallelism.replicas ({workers.replicas}) have {counted} of the {config.batch_size} images of "
+            f"config.batch_size, not a multiple of {devices * micro} ({devices} devices x {micro} microbatches)"
+        )

@@ -11,6 +11,7 @@ from inception_jax.config.fields import number, section
 from inception_jax.config.init import Init
 from inception_jax.config.mesh import Mesh
 from inception_jax.config.model import Model
+from inception_jax.config.parallelism import Parallelism
 from inception_jax.config.training import Average, Checkpoint, Log, Loss, Optimizer, Schedule
 
 
@@ -28,6 +29,7 @@ class Config:
     augment: Augment = section(Augment)
     loss: Loss = section(Loss)
     optimizer: Optimizer = section(Optimizer)
+    parallelism: Parallelism = section(Parallelism)
     schedule: Schedule = section(Schedule)
     average: Average = section(Average)
     evaluation: Evaluation = section(Evaluation)

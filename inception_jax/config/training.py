@@ -24,17 +24,17 @@ class Optimizer:
 
     name: str = choice(
         "momentum",
-        ("momentum", "caffe", "rmsprop", "adamw", "lamb"),
-        "momentum SGD as TensorFlow or as Caffe computes it, RMSProp as TensorFlow 1 does, AdamW, LAMB",
+        ("momentum", "caffe", "rmsprop", "adagrad", "adamw", "lamb"),
+        "momentum SGD as TensorFlow or as Caffe computes it, RMSProp as TensorFlow 1 does, Adagrad, AdamW, LAMB",
     )
     learning_rate: float = number(0.01, 0.0, 1e3, "the schedule's peak")
-    momentum: float = number(0.9, 0.0, 0.9999, "decay of the momentum buffer; AdamW, LAMB: beta 1")
-    nesterov: bool = value(False, "look ahead along the momentum; not for LAMB")
+    momentum: float = number(0.9, 0.0, 0.9999, "decay of the momentum buffer, not for Adagrad; AdamW, LAMB: beta 1")
+    nesterov: bool = value(False, "look ahead along the momentum; not for LAMB and Adagrad")
     rms_decay: float | None = number(
         None, 0.0, 0.999999, "decay of the mean square, Adam's beta 2; None: 0.9 for RMSProp, 0.999 for AdamW and LAMB"
     )  # type: ignore[arg-type]
     epsilon: float | None = number(
-        None, 0.0, 1e3, "RMSProp: inside the root, None: 1; AdamW, LAMB: beside it, None: 1e-8, 1e-6"
+        None, 0.0, 1e3, "RMSProp, Adagrad: inside the root, None: 1, 1e-30; AdamW, LAMB: beside it, None: 1e-8, 1e-6"
     )  # type: ignore[arg-type]
     weight_decay: float = number(0.0, 0.0, 10.0, "coupled, as wd * |w|^2 / 2 in the loss; AdamW, LAMB: decoupled")
     decayed: str = value("kernel$", "pattern of the parameters that `weight_decay` is for")

@@ -14,7 +14,7 @@ from inception_jax.config import Config, ConfigError, check_devices
 from inception_jax.data.exclusions import without
 from inception_jax.data.sources import Source, open_source
 from inception_jax.training.optimizers import make_optimizer
-from inception_jax.training.schedules import make_schedule, training_steps
+from inception_jax.training.schedules import make_schedule, of_pushes, training_steps
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def build_experiment(config: Config, mesh: Mesh) -> Experiment:
         train_source=train_source,
         eval_source=eval_source,
         network=build_network(config, len(train_source.class_names)),
-        optimizer=make_optimizer(config.optimizer, schedule),
+        optimizer=make_optimizer(config.optimizer, of_pushes(schedule, config)),
         schedule=schedule,
         total_steps=training_steps(config, len(train_source)),
     )

@@ -112,14 +112,18 @@ def start_from(state: TrainState, initial: Flat) -> TrainState:
 
     variables = replaced({"params": state.params, "batch_stats": state.batch_stats})
     # once more, not the same arrays: the state is donated to the step, each of its buffers once
-    return state.replace(**variables, average=replaced(state.average))
+    replicas = state.replicas
+    if replicas:
+        both = [replaced({"params": tree})["params"] for tree in (replicas.params, replicas.arriving)]
+        replicas = replicas.replace(params=both[0], arriving=both[1])
+    return state.replace(**variables, average=replaced(state.average), replicas=replicas)
 
 
 def _like(leaf: jax.Array, value: np.ndarray | None) -> jax.Array:
     """`value` laid over the devices as `leaf`, of which every process knows the whole."""
     if value is None:
         return leaf
-    whole = value.astype(leaf.dtype)
+    whole = np.broadcast_to(value.astype(leaf.dtype), leaf.shape)  # every replica has the same
     return jax.make_array_from_callback(leaf.shape, leaf.sharding, lambda index: whole[index])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -141,7 +142,8 @@ class _Run:
         self.evaluator = Evaluator(network, experiment.eval_source, config, mesh)
         # Compiled here, so that no rate counts it, and a batch of another shape fails instead of compiling again.
         self.train_step = lower_train_step(network, config, optimizer, experiment.schedule, mesh).compile()
-        self.no_metrics = jax.jit(Metrics.zeros, out_shardings=replicated(mesh))
+        stale = self.state.replicas is not None
+        self.no_metrics = jax.jit(functools.partial(Metrics.zeros, stale=stale), out_shardings=replicated(mesh))
         with run_directory.writing(workdir):
             writer = MetricWriter(workdir, resume_step=self.step, active=job.first)
             self.writer = stack.enter_context(writer)
@@ -149,7 +151,7 @@ class _Run:
             Progress(experiment.total_steps, first_step=self.step, images_per_step=config.batch_size, stream=stream)
         )
         self.validation: dict[str, float | int] | None = None
-        self.row: tuple[int, Metrics, jax.Array, int] | None = None
+        self.row: tuple[int, Metrics, dict[str, jax.Array], int] | None = None
 
     def finish(self) -> dict[str, Any]:
         """Trains to the end and returns the results."""
@@ -168,7 +170,8 @@ class _Run:
                 in_flight.popleft().block_until_ready()
             self._write_row()
             if self._last() or self.step % self.experiment.config.log.every_steps == 0:
-                self.row = self.step, self.state.metrics, metrics["learning_rate"], self._unreadable()
+                now = {name: metrics[name] for name in ("learning_rate", "simulated_time") if name in metrics}
+                self.row = self.step, self.state.metrics, now, self._unreadable()
                 self.state = self.state.replace(metrics=self.no_metrics())
             self._validate_and_save()
         self._stop_if_asked()
@@ -215,7 +218,10 @@ class _Run:
                 self.validation = self.evaluator(self.state.variables(), on_batch=self._leave_if_asked)
         except StopRequested:
             return  # the next start validates
-        self._write({f"validation/{name}": value for name, value in self.validation.items()}, self.step)
+        values = {f"validation/{name}": value for name, value in self.validation.items()}
+        if self.state.clock:  # so that accuracy can be drawn against it
+            values["train/simulated_time"] = float(self.state.clock.reading())
+        self._write(values, self.step)
 
     def _save(self) -> None:
         self._write_row()
@@ -250,19 +256,22 @@ class _Run:
         if self.row is None:
             return
         (step, *arrays, unreadable), self.row = self.row, None
-        sums, learning_rate = jax.device_get(arrays)
+        sums, now = jax.device_get(arrays)
         self._require_finite(sums)
         rates = self.progress.rates()
         values = {
             "train/loss": float(sums.loss) / int(sums.steps),
             "train/top1": int(sums.top1) / int(sums.examples),
             "train/top5": int(sums.top5) / int(sums.examples),
-            "train/learning_rate": float(learning_rate),
+            **{f"train/{name}": float(value) for name, value in now.items()},
             "train/gradient_norm": float(sums.gradient_norm) / int(sums.steps),
             "train/images_per_second": rates["images_per_second"],
             "train/data_wait_share": rates["data_wait_share"],
             "data/unreadable": unreadable,
         }
+        if sums.staleness is not None:
+            values["train/staleness"] = int(sums.staleness) / int(sums.steps)
+            values["train/staleness_max"] = int(sums.oldest)
         self._write(values, step)
 
     def _write(self, values: dict[str, float | int], step: int) -> None:

@@ -10,7 +10,7 @@ import optax
 from inception_jax.config import Optimizer
 from inception_jax.training.groups import matching, scale_groups
 
-_OWN = {"rmsprop": (0.9, 1.0), "adamw": (0.999, 1e-8), "lamb": (0.999, 1e-6)}
+_OWN = {"rmsprop": (0.9, 1.0), "adagrad": (1.0, 1e-30), "adamw": (0.999, 1e-8), "lamb": (0.999, 1e-6)}
 """`rms_decay` and `epsilon` of a rule where the config leaves them to it."""
 
 
@@ -27,6 +27,10 @@ def make_optimizer(config: Optimizer, schedule: optax.Schedule) -> optax.Gradien
 
     `rmsprop` as TensorFlow 1 computes it: the mean square starts at one, epsilon is inside the root and the
     learning rate inside the momentum buffer: v <- m v + lr g / sqrt(ms + epsilon), w <- w - v.
+
+    `adagrad` as DistBelief's server has it (section 4.1): w <- w - lr g / sqrt(sum of g^2), where
+    the sum is from the first update on and includes this one; no move where there never was a gradient. The paper has
+    no epsilon, and this one is for squares that float32 cannot hold.
 
     `adamw` and `lamb`: optax's, whose decay is not part of the gradient.
 
@@ -50,6 +54,9 @@ def _coupled(config: Optimizer, schedule: optax.Schedule) -> list[optax.Gradient
         steps.append(optax.scale_by_learning_rate(schedule))
         return [*steps, optax.trace(config.momentum, nesterov=config.nesterov)]
     decay, epsilon = constants(config)
+    if config.name == "adagrad":
+        scale = optax.scale_by_rss(initial_accumulator_value=0.0, eps=epsilon)
+        return [*steps, scale, optax.scale_by_learning_rate(schedule)]
     rms = optax.rmsprop(
         schedule,
         decay=decay,
@@ -74,7 +81,7 @@ def _adam(config: Optimizer, schedule: optax.Schedule) -> list[optax.GradientTra
 
 
 def constants(config: Optimizer) -> tuple[float, float]:
-    """`rms_decay` and `epsilon` of `rmsprop`, `adamw` or `lamb`: the config's, else the rule's own."""
+    """`rms_decay` and `epsilon` of `rmsprop`, `adagrad`, `adamw` or `lamb`: the config's, else the rule's own."""
     decay, epsilon = _OWN[config.name]
     return (
         decay if config.rms_decay is None else config.rms_decay,

@@ -48,6 +48,12 @@ def make_schedule(config: Config, images: int) -> optax.Schedule:
     return with_warmup
 
 
+def of_pushes(schedule: optax.Schedule, config: Config) -> optax.Schedule:
+    """The schedule for an update rule that counts its own updates, of which each may be of several steps' gradients."""
+    n_push = config.parallelism.n_push
+    return schedule if n_push == 1 else lambda count: schedule(count * n_push)
+
+
 def _shape(config: Config, images: int, length: int) -> optax.Schedule:
     """The schedule after the warm-up, over `length` updates."""
     peak, schedule = config.optimizer.learning_rate, config.schedule

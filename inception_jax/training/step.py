@@ -15,6 +15,8 @@ from jax.sharding import Mesh
 from inception_jax.config import Config
 from inception_jax.data.erasing import erase
 from inception_jax.data.photometric import augment
+from inception_jax.distributed import downpour
+from inception_jax.distributed.backup_workers import fastest
 from inception_jax.distributed.mesh import batch_sharding, gathered, replicated, state_shardings
 from inception_jax.evaluation.metrics import hits
 from inception_jax.training.averaging import move
@@ -48,6 +50,10 @@ def make_train_step(
     evenly whatever the number of devices, and none of its rows moves. Each starts from the same batch
     statistics, whose mean is kept: they move once an update, as with one large batch.
 
+    With `parallelism` other than `sync` there are also `simulated_time`, at the end of the step, and for `downpour`
+    `staleness`: the gradient is computed at the parameters of the replica that is done first, and the optimizer applies
+    it to `state.params`. Batch statistics move with every gradient that counts, as the server's averages do.
+
     A step whose loss, gradient norm, parameters or batch statistics are not finite changes nothing but
     `state.metrics.bad_step`, and neither does any step after it.
 
@@ -61,7 +67,7 @@ def make_train_step(
       mesh: where the state may be split over `model`: parameters are gathered once a step, and each device
         updates only its part of them. None: a whole copy on every device.
     """
-    micro = config.optimizer.accumulate
+    micro, parallelism = config.optimizer.accumulate, config.parallelism
 
     def contribution(state: TrainState, batch: Batch, total: jax.Array, key: jax.Array) -> dict[str, Any]:
         """What the rows of one microbatch add to the sums over the `total` rows of the batch."""
@@ -122,14 +128,44 @@ def make_train_step(
         return lax.scan(add, zeros, (parts, jnp.arange(micro)), unroll=unroll)[0]
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+        clock, arrival = state.clock, None
+        if clock and parallelism.name == "backup_workers":
+            batch, waited = fastest(batch, parallelism, state.seed, state.step)
+            batch = lax.with_sharding_constraint(batch, batch_sharding(mesh)) if mesh else batch
+            clock = clock.after(waited)
+        if clock and state.replicas:
+            arrival = downpour.next_arrival(state.replicas)
+            clock = clock.after(arrival.elapsed)
         examples = batch["mask"].sum(dtype=jnp.int32)
-        whole = state.replace(params=gathered(state.params, mesh)) if mesh else state
+        params = arrival.params if arrival else state.params
+        whole = state.replace(params=gathered(params, mesh) if mesh else params)
         sums = sum_contributions(whole, batch, jnp.maximum(examples, 1))
         if mesh:
             parts = state_shardings(sums["gradients"], mesh, config.mesh.smallest_shard)
             sums["gradients"] = lax.with_sharding_constraint(sums["gradients"], parts)
-        updates, opt_state = optimizer.update(sums["gradients"], state.opt_state, state.params)
-        trained = {"params": optax.apply_updates(state.params, updates), "batch_stats": sums["batch_stats"]}
+        rate = jnp.float32(schedule(state.step))
+        gradients, replicas = sums["gradients"], state.replicas
+        if replicas and arrival:
+            gradients, pushing = downpour.pushed(replicas, arrival, gradients, parallelism)
+        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        if replicas and arrival:
+            if parallelism.n_push > 1:
+                params, opt_state = jax.tree.map(
+                    lambda new, old: jnp.where(pushing, new, old), (params, opt_state), (state.params, state.opt_state)
+                )
+            replicas = downpour.after(
+                replicas,
+                arrival,
+                gradients=sums["gradients"],
+                accrued=gradients,
+                pushing=pushing,
+                params=params,
+                rate=rate,
+                config=parallelism,
+                seed=state.seed,
+            )
+        trained = {"params": params, "batch_stats": sums["batch_stats"]}
         metrics = {
             "loss": sums["loss"],
             "gradient_norm": optax.tree.norm(sums["gradients"]),
@@ -137,6 +173,8 @@ def make_train_step(
             "top5": sums["top5"],
             "examples": examples,
         }
+        if arrival:
+            metrics["staleness"] = arrival.staleness
         stepped = TrainState(
             step=state.step + 1,
             seed=state.seed,
@@ -144,13 +182,17 @@ def make_train_step(
             opt_state=opt_state,
             average=state.average and move(state.average, trained, state.step, config.average),
             metrics=_accumulate(state.metrics, metrics),
+            clock=clock,
+            replicas=replicas,
         )
         bad_step = state.metrics.bad_step
         finite = _all_finite((metrics["loss"], metrics["gradient_norm"], trained))
         kept = jax.tree.map(lambda new, old: jnp.where(finite & (bad_step < 0), new, old), stepped, state)
         first_bad = jnp.where((bad_step < 0) & ~finite, state.step + 1, bad_step)
         state = kept.replace(metrics=kept.metrics.replace(bad_step=first_bad))
-        return state, metrics | {"learning_rate": jnp.float32(schedule(stepped.step - 1))}
+        if clock:
+            metrics["simulated_time"] = clock.reading()
+        return state, metrics | {"learning_rate": rate}
 
     return train_step
 
@@ -187,7 +229,10 @@ def abstract_batch(config: Config, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct
 
 
 def _accumulate(sums: Metrics, metrics: Mapping[str, jax.Array]) -> Metrics:
-    return sums.replace(steps=sums.steps + 1, **{name: getattr(sums, name) + value for name, value in metrics.items()})
+    oldest = None if sums.oldest is None else jnp.maximum(sums.oldest, metrics["staleness"])
+    return sums.replace(
+        steps=sums.steps + 1, oldest=oldest, **{name: getattr(sums, name) + value for name, value in metrics.items()}
+    )
 
 
 def _all_finite(tree: Any) -> jax.Array:

@@ -163,6 +163,21 @@ def test_lamb_takes_steps_of_the_size_of_the_weights():
         np.testing.assert_allclose(step, 0.01 * np.linalg.norm(start[part][name]), rtol=1e-3)
 
 
+def test_adagrad_divides_by_the_root_of_all_squares_and_has_no_momentum():
+    rng = np.random.default_rng(0)
+    start, gradients = numbers(rng), [numbers(rng) for _ in range(3)]
+    for gradient in gradients:
+        gradient["norm"]["scale"][0] = 0.0
+    after = run(Optimizer(name="adagrad", weight_decay=0.0), gradients, start, lambda step: 0.1)
+    for part, name in LEAVES:
+        expected, squares = np.float64(start[part][name]), 0.0
+        for gradient in gradients:
+            g = np.float64(gradient[part][name])
+            squares = squares + g**2
+            expected = expected - 0.1 * np.divide(g, np.sqrt(squares), out=np.zeros_like(g), where=squares > 0)
+        np.testing.assert_allclose(after[part][name], expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["adamw", "lamb", "rmsprop"])
 def test_what_a_config_leaves_to_the_rule_is_the_rules_own(name):
     own = {"rmsprop": (0.9, 1.0), "adamw": (0.999, 1e-8), "lamb": (0.999, 1e-6)}[name]
@@ -174,7 +189,7 @@ def test_what_a_config_leaves_to_the_rule_is_the_rules_own(name):
         np.testing.assert_array_equal(left[part][leaf], said[part][leaf])
 
 
-@pytest.mark.parametrize("name", ["momentum", "caffe", "rmsprop", "adamw", "lamb"])
+@pytest.mark.parametrize("name", ["momentum", "caffe", "rmsprop", "adagrad", "adamw", "lamb"])
 def test_a_frozen_parameter_keeps_its_bits_and_counts_for_nothing(name):
     config = Optimizer(name=name, weight_decay=0.3, clip_norm=0.5, freeze="^(?!norm)")
     rng = np.random.default_rng(0)

@@ -67,8 +67,8 @@ def trained(config: Config, devices: int, network: Any, steps: int = 20) -> tupl
 
 
 def network_for(name: str) -> FakeNetwork:
-    """Adam follows the sign of a gradient, and that of a bias in front of batch norm is rounding alone."""
-    return FakeNetwork(norm=name not in ("adamw", "lamb"))
+    """Adam and Adagrad follow the sign of a gradient; that of a bias in front of batch norm is rounding alone."""
+    return FakeNetwork(norm=name not in ("adamw", "lamb", "adagrad"))
 
 
 @functools.cache
