@@ -70,7 +70,7 @@ def main() -> None:
 def page() -> str:
     """The whole page, in Markdown."""
     parts = [INTRODUCTION, TABLE]
-    for name in ("googlenet", "bn_inception", "inception_v3", "inception_v4", "quickstart"):
+    for name in ("googlenet", "bn_inception", "inception_v3", "inception_v4", "distbelief", "quickstart"):
         title = inspect.getdoc(importlib.import_module(f"experiments.{name}"))
         assert title
         rows = [row for path in sorted(FOLDER.joinpath(name).glob("*.py"), key=_place) for row in _rows(path)]

@@ -82,10 +82,14 @@ def tiny(config: Any) -> None:
     arch = shortened(models.architecture(model.name, model.variant, **model.options), 1)
     smallest = smallest_input(arch.rows)
     _resize(config, 0.25, 64, 8, _TINY)
+    workers = 1
+    if (parallelism := config.parallelism).name == "backup_workers":
+        workers, backups = 4, min(parallelism.backups, 1)
+        _change(config, _TINY, parallelism={"replicas": workers - backups, "backups": backups})
     _change(
         config,
         _TINY,
-        model={"width": 0.01, "modules": 1, "bn_group_size": min(config.model.bn_group_size, 8)},
+        model={"width": 0.01, "modules": 1, "bn_group_size": min(config.model.bn_group_size, 8 // workers)},
         data={
             "source": "digits",
             "train_split": "train[:64]",

@@ -6,9 +6,11 @@ What a paper does not state is taken from public code of the same network, and e
 from inception_jax.config.sources import Source, cite
 
 __all__ = [
+    "BACKUP_WORKERS",
     "BATCH_NORM",
     "CAFFE",
     "CAFFE_BN",
+    "DISTBELIEF",
     "GOOGLENET",
     "INCEPTION_V4",
     "OURS",
@@ -22,6 +24,8 @@ __all__ = [
 GOOGLENET = Source("paper", "arXiv 1409.4842")
 BATCH_NORM = Source("paper", "arXiv 1502.03167")
 RETHINKING = Source("paper", "arXiv 1512.00567")
+DISTBELIEF = Source("paper", "Dean et al. 2012, Large Scale Distributed Deep Networks")
+BACKUP_WORKERS = Source("paper", "arXiv 1604.00981")
 INCEPTION_V4 = Source("paper", "arXiv 1602.07261")
 CAFFE = Source("public code", "BVLC Caffe models/bvlc_googlenet")
 CAFFE_BN = Source("public code", "lim0606/caffe-googlenet-bn")

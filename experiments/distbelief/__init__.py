@@ -1,0 +1,1 @@
+"""Asynchronous SGD, synchronous SGD and backup workers, with simulated workers of unequal speed."""
