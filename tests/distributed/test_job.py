@@ -111,7 +111,7 @@ def test_processes_train_as_one_does(begin, unbroken, tmp_path, processes, devic
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["caffe", "rmsprop", "adamw", "lamb"])
+@pytest.mark.parametrize("name", ["momentum", "caffe", "rmsprop", "adamw", "lamb"])
 def test_processes_train_as_one_does_with_a_state_that_is_split_over_them(begin, tmp_path, name, monkeypatch):
     # Adam follows the sign of a gradient, and that of a bias in front of batch norm is rounding alone.
     norm = name not in ("adamw", "lamb")
@@ -196,7 +196,7 @@ def test_a_full_disk_under_one_ends_all(begin, tmp_path, index):
 
 @pytest.mark.slow
 def test_a_failure_of_one_is_told_by_all(begin, tmp_path):
-    changes = {"batch_size": 36, "model.bn_group_size": 0}
+    changes = {"batch_size": 36, "evaluation.batch_size": 36, "model.bn_group_size": 0}
     job = begin(tmp_path / "run", 3, 1, [changes, changes, changes | {"fail": 7}])
     assert codes(job) == [2, 2, 2], logs(job)
     assert all("images/7.jpg is no image" in process.text() for process in job), logs(job)
