@@ -35,6 +35,7 @@ imports: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/scaling.py
+	$(BIN)/python docs/distbelief.py
 	$(BIN)/python docs/reproductions.py
 	$(BIN)/python -m experiments.index
 
