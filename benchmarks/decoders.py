@@ -174,7 +174,7 @@ def _libturbojpeg() -> tuple[Decoder, dict[str, str]]:
         library = ctypes.CDLL("libturbojpeg.so.0")
         library.tj3Init.restype = ctypes.c_void_p
     except (OSError, AttributeError) as error:
-        raise Absent("this system has no libturbojpeg.so.0 of libjpeg-turbo 3, and no wheel brings one") from error
+        raise Absent("this system has no libturbojpeg.so.0 of libjpeg-turbo 3") from error
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     library.tj3DecompressHeader.argtypes = [pointer, ctypes.c_char_p, size]
     library.tj3Get.argtypes = [pointer, ctypes.c_int]

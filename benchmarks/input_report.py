@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import summary
+from benchmarks.input_contenders import LOADERS
 from inception_jax.reporting.tables import render
 
 PEERS = {"torchvision": 2.0, "timm": 2.0, "tf.data, big_vision": 1.3, "tf.data, flax": 1.3}
@@ -100,14 +101,10 @@ def sentences(run: Mapping[str, Any]) -> list[str]:
 
 
 def _beside(name: str) -> str:
-    from benchmarks.input import LOADERS
-
     return LOADERS[name].beside
 
 
 def _part(run: Mapping[str, Any]) -> str:
-    from benchmarks.input import LOADERS
-
     where, files = run["environment"], run["files"]
     loaders, libraries, measured = loader_rows(run), library_rows(run), _measured(run["loaders"])
     versions = {
