@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inception_jax.cli.report import make, read_experiments
-from inception_jax.reporting.reproduction import tables
+from inception_jax.reporting.reproduction import records, tables
 from inception_jax.reporting.reproduction.markdown import csv
 from inception_jax.reporting.reproduction.papers import paper_table
 from inception_jax.reporting.reproduction.verdicts import verdicts
@@ -35,4 +35,4 @@ def test_a_report_is_what_its_runs_say(name):
     folder = ROOT / "docs" / "reproductions" / name
     made = make(paper_table(SCRIPT["TABLES"][name]), [folder], read_experiments(ROOT / "experiments"))
     assert (folder / "claims.csv").read_text() == csv(tables.claims(verdicts(made))), "run `make docs`"
-    assert (folder / "results.csv").read_text() == csv(tables.results(made, tables.Links(folder)))
+    assert (folder / "results.csv").read_text() == csv(records.results(made))

@@ -16,7 +16,7 @@ from inception_jax.errors import UserError
 from inception_jax.models.cost import costs
 from inception_jax.new_file import new_file
 from inception_jax.reporting.files import require_new
-from inception_jax.reporting.reproduction import tables
+from inception_jax.reporting.reproduction import records, tables
 from inception_jax.reporting.reproduction.comparison import Comparison, compare
 from inception_jax.reporting.reproduction.markdown import csv, markdown
 from inception_jax.reporting.reproduction.page import page
@@ -121,8 +121,8 @@ def write(comparison: Comparison, folder: Path, *, replace: bool = False) -> lis
     contents = {
         "report.md": markdown(comparison, found, folder),
         "report.html": page(comparison, found, folder),
-        "results.csv": csv(tables.results(comparison, links)),
-        "runs.csv": csv(tables.runs(comparison, links)),
+        "results.csv": csv(records.results(comparison)),
+        "runs.csv": csv(records.runs(comparison, links)),
         **({"claims.csv": csv(tables.claims(found))} if found else {}),
     }
     for name, text in contents.items():

@@ -6,6 +6,7 @@ import io
 import re
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import matplotlib
@@ -28,30 +29,27 @@ Points = list[tuple[float, float]]
 
 def figures(comparison: Comparison) -> dict[str, str]:
     """SVG by title; a figure without anything to draw is left out. Narrow, so that a phone shows it as it is."""
-    drawn: dict[str, str] = {}
-    images = lambda run, step: step * run.config.batch_size  # noqa: E731
-    steps = lambda run, step: step  # noqa: E731
-    for title, name, scale, unit, place in (
-        ("Validation top-1 over steps", "validation/top1", 100, "top-1 (%)", steps),
-        ("Validation top-1 over images", "validation/top1", 100, "top-1 (%)", images),
-        ("Training loss over steps", "train/loss", 1, "loss (nats)", steps),
-        ("Training loss over images", "train/loss", 1, "loss (nats)", images),
+    drawn = {}
+    for what, name, scale, unit in (
+        ("Validation top-1", "validation/top1", 100, "top-1 (%)"),
+        ("Training loss", "train/loss", 1, "loss (nats)"),
     ):
-
-        def curve(run: Run, name: str = name, scale: int = scale, place: Callable[..., float] = place) -> Points:
-            return [(place(run, step), scale * value) for step, value in run.series(name)]
-
-        if svg := _figure(comparison, title, curve, "steps (updates)" if place is steps else "training images", unit):
-            drawn[title] = svg
+        for over, across in (("steps", "steps (updates)"), ("images", "training images")):
+            curve = partial(_curve, name=name, scale=scale, images=over == "images")
+            drawn[f"{what} over {over}"] = _figure(comparison, f"{what} over {over}", curve, across, unit)
     title = "Steps to an accuracy"
-    if svg := _figure(comparison, title, _steps_to, "top-1 (%)", "steps (updates)", log=True):
-        drawn[title] = svg
-    return drawn
+    drawn[title] = _figure(comparison, title, _steps_to, "top-1 (%)", "steps (updates)", steps=True)
+    return {title: svg for title, svg in drawn.items() if svg}
 
 
 def style_of(place: int) -> tuple[int, str]:
     """Number of the colour and dash of the line at that place."""
     return place % SERIES, _DASHES[place // SERIES % len(_DASHES)]
+
+
+def _curve(run: Run, name: str, scale: int, images: bool) -> Points:
+    place = run.config.batch_size if images else 1
+    return [(step * place, scale * value) for step, value in run.series(name)]
 
 
 def _steps_to(run: Run) -> Points:
@@ -71,7 +69,7 @@ def _figure(
     across: str,
     up: str,
     *,
-    log: bool = False,
+    steps: bool = False,
 ) -> str | None:
     with matplotlib.rc_context(
         {
@@ -90,15 +88,15 @@ def _figure(
     ):
         figure = Figure(figsize=(4.6, 3.2), layout="constrained")
         axes = figure.subplots()
-        count = sum(_draw(axes, line, place, curve, log) for place, line in enumerate(comparison.lines))
+        count = sum(_draw(axes, line, place, curve, steps) for place, line in enumerate(comparison.lines))
         if not count:
             return None
         axes.set(xlabel=across, ylabel=up)
         axes.grid(color=_FAINT, linewidth=0.4, alpha=0.5)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=not log))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=not steps))
         axes.xaxis.set_major_formatter(FuncFormatter(_short))
-        if log:
+        if steps:
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
         axes.yaxis.set_major_formatter(FuncFormatter(_short))

@@ -55,8 +55,8 @@ def markdown(comparison: Comparison, found: Sequence[Verdict], folder: Path) -> 
 
 
 def csv(rows: tables.Rows) -> str:
-    """Columns that hold anything."""
-    return render(rows, tables.filled(rows), "csv") + "\n"
+    """All columns, with names in the first line."""
+    return render(rows, list(rows[0]), "csv") + "\n"
 
 
 def _table(rows: tables.Rows) -> str:

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from inception_jax.reporting.reproduction import tables
+from inception_jax.reporting.reproduction import records, tables
 from inception_jax.reporting.reproduction.comparison import compare
 from inception_jax.reporting.reproduction.figures import figures
 from inception_jax.reporting.reproduction.markdown import csv, markdown
@@ -67,11 +67,16 @@ def test_markdown_has_the_verdicts_and_every_run(made):
 
 
 def test_csv_reads_back(made):
-    links = tables.Links(made[2])
-    rows = list(csv_module.DictReader(io.StringIO(csv(tables.results(made[0], links)))))
+    rows = list(csv_module.DictReader(io.StringIO(csv(records.results(made[0])))))
     assert [row["row"] for row in rows][:3] == ["B1", "B2", "B3"]
-    assert rows[0]["change"] == "reference"
-    assert rows[1]["paper's change"] == "-0.50"
+    assert (float(rows[1]["paper_top1"]), rows[0]["change"]) == (27.3, "")
+    assert float(rows[1]["change"]) == pytest.approx(float(rows[1]["top1"]) - float(rows[0]["top1"]))
+    assert float(rows[1]["change_low"]) < float(rows[1]["change"]) < float(rows[1]["change_high"])
+    runs = list(csv_module.DictReader(io.StringIO(csv(records.runs(made[0], tables.Links(made[2]))))))
+    assert len(runs) == 17
+    assert sum(not run["marks"] for run in runs) == 13
+    assert {run["status"] for run in runs} == {"complete", "incomplete", "diverged"}
+    assert all((made[2] / run["config"]).exists() for run in runs)
 
 
 def test_steps_to_accuracy_are_those_of_the_curves(made):
