@@ -118,7 +118,7 @@ CHEAPER = "googlenet/baseline.py", "googlenet/naive.py"
 )
 def test_cheaper_is_cheaper_at_an_error_that_is_hardly_higher(tmp_path, costs, errors, word):
     for name, error in zip(CHEAPER, errors, strict=True):
-        seeds(tmp_path, name, (error - 0.002, error, error + 0.002), halfway=100)
+        seeds(tmp_path, name, (error - 0.002, error, error + 0.002), halfway=100, steps=3750)
     found = compared(tmp_path, "googlenet-figure-2", {"baseline": costs[0], "naive": costs[1]})
     assert verdict(found, "Reductions by 1x1").word == word
     unknown = compared(tmp_path, "googlenet-figure-2")
