@@ -14,7 +14,6 @@ from PIL import Image
 from scipy.linalg import sqrtm
 from sklearn.neighbors import KNeighborsClassifier
 
-from inception_jax import models
 from inception_jax.cli.main import main
 from inception_jax.evaluation import feature_files
 from inception_jax.weights.checkpoint import Meta, save_checkpoint, sha256_of
@@ -25,11 +24,7 @@ SIZE = 8
 CLASSES = ("red", "green", "blue")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def fake_networks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "create", lambda *_, num_classes=10, **__: FakeNetwork(num_classes, aux=False))
-        yield
+pytestmark = pytest.mark.usefixtures("fake_networks")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from inception_jax import models
 from inception_jax.cli import validate_all
 from inception_jax.cli.main import main
 from inception_jax.reporting.validations import COLUMNS
@@ -22,11 +21,7 @@ DATA = ("--data=digits", "--split=test[:40]", "--config.evaluation.batch_size=16
 META = Meta("googlenet", "slim", 10, False, Preprocessing(16), class_names=tuple("0123456789"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def fake_networks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "create", lambda *_, num_classes=10, **__: FakeNetwork(num_classes, aux=False))
-        yield
+pytestmark = pytest.mark.usefixtures("fake_networks")
 
 
 @pytest.fixture(scope="module")

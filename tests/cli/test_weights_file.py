@@ -9,24 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inception_jax import models
 from inception_jax.cli.main import main
 from inception_jax.data import imagenet
 from inception_jax.training.trained import load_trained, load_weights
 from inception_jax.weights.checkpoint import BadCheckpoint, Meta, save_checkpoint, sidecar_of
 from inception_jax.weights.preprocessing import of_data
-from tests.fake_network import FakeNetwork
 
 QUICKSTART = Path(__file__).parents[2] / "experiments/quickstart/digits.py"
 CHANGES = ("model.aux=false", "data.eval_split=test[:40]", "steps=30", "evaluation.every_epochs=0", "batch_size=16")
 DIGITS = tuple("0123456789")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def fake_networks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "create", lambda *_, num_classes=10, **__: FakeNetwork(num_classes, aux=False))
-        yield
+pytestmark = pytest.mark.usefixtures("fake_networks")
 
 
 @pytest.fixture(scope="module")

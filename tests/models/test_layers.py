@@ -39,7 +39,7 @@ def test_ceil_pools_keep_the_last_partial_window(kind, window, stride, height, w
         stride = window  # Caffe has no window that lies wholly outside
     x = np.random.default_rng(0).normal(size=(height, width, 2)).astype(np.float32)
     make = max_pool if kind == "max" else avg_pool
-    got = pool(make(window, stride, "CEIL"), jnp.asarray(x)[None])[0]
+    got = jax.jit(lambda x: pool(make(window, stride, "CEIL"), x))(x[None])[0]
     np.testing.assert_allclose(got, caffe_pool(x, kind, window, stride), rtol=1e-5, atol=1e-6)
 
 
@@ -52,15 +52,19 @@ def test_ceil_pools_keep_the_last_partial_window(kind, window, stride, height, w
 )
 @settings(max_examples=15)
 def test_pools_equal_flax(window, stride, padding, size, count):
-    x = jax.random.normal(jax.random.key(0), (2, *size, 3))
+    x = np.random.default_rng(0).normal(size=(2, *size, 3)).astype(np.float32)
     shape, strides = (window, window), (stride, stride)
-    np.testing.assert_array_equal(pool(max_pool(window, stride, padding), x), nn.max_pool(x, shape, strides, padding))
-    np.testing.assert_allclose(
-        pool(avg_pool(window, stride, padding, count_padding=count), x),
-        nn.avg_pool(x, shape, strides, padding, count_include_pad=count),
-        rtol=1e-5,
-        atol=1e-6,
-    )
+    averages = avg_pool(window, stride, padding, count_padding=count)
+
+    @jax.jit
+    def pooled(x):
+        ours = pool(max_pool(window, stride, padding), x), pool(averages, x)
+        largest = nn.max_pool(x, shape, strides, padding)
+        return ours, (largest, nn.avg_pool(x, shape, strides, padding, count_include_pad=count))
+
+    got, want = pooled(x)
+    np.testing.assert_array_equal(got[0], want[0])
+    np.testing.assert_allclose(got[1], want[1], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [max_pool, avg_pool])
@@ -74,8 +78,8 @@ def test_pool_gradients_equal_reduce_window(make, stride):
             return nn.max_pool(x, shape, strides, "SAME")
         return nn.avg_pool(x, shape, strides, "SAME", count_include_pad=False)
 
-    want = jax.grad(lambda x: (plain(x) ** 3).sum())(x)
-    got = jax.grad(lambda x: (pool(make(3, stride), x) ** 3).sum())(x)
+    want = jax.jit(jax.grad(lambda x: (plain(x) ** 3).sum()))(x)
+    got = jax.jit(jax.grad(lambda x: (pool(make(3, stride), x) ** 3).sum()))(x)
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
@@ -100,8 +104,8 @@ def test_batch_statistics_of_every_group_size(group, fused):
     spec = BatchNormSpec(epsilon=1e-3, decay=0.9, scale=True, group_size=group)
     unit = ConvNorm(conv(8, 1), Style(norm=spec, fused=fused, activation=lambda x: x), 3)
     x = jax.random.normal(jax.random.key(0), (8, 4, 5, 3)) * 2 + 1
-    variables = unit.init(jax.random.key(1), x, True)
-    got, updated = unit.apply(variables, x, True, mutable=["batch_stats"])
+    variables = jax.jit(unit.init, static_argnums=2)(jax.random.key(1), x, True)
+    got, updated = jax.jit(lambda x: unit.apply(variables, x, True, mutable=["batch_stats"]))(x)
     kernel = np.asarray(variables["params"]["kernel"], np.float64)[0, 0]
     y = (np.asarray(x, np.float64) @ kernel).reshape(8 // (group or 8), -1, 8)
     mean, var = y.mean(1, keepdims=True), y.var(1, keepdims=True)
