@@ -49,7 +49,7 @@ def present() -> list[str]:
 
 def index() -> str:
     """What was asked, and what the runs say of it: first what they show, then what they do not."""
-    claims = {name: list(csv.DictReader((FOLDER / name / "claims.csv").open())) for name in present()}
+    claims = {name: list(csv.DictReader((FOLDER / name / "claims.csv").read_text().splitlines())) for name in present()}
     parts = [INTRODUCTION]
     for name, rows in claims.items():
         supported = sum(row["verdict"] == "supported" for row in rows)

@@ -31,7 +31,10 @@ def test_a_report_is_written_once_and_replaced_when_asked(runs, tmp_path, capsys
     assert main(arguments) == 0
     assert "RMSProp lowers the error of Inception-v2." in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(report.FILES)
-    verdicts = {row["claim"]: row["verdict"] for row in csv.DictReader((tmp_path / "out" / "claims.csv").open())}
+    verdicts = {
+        row["claim"]: row["verdict"]
+        for row in csv.DictReader((tmp_path / "out" / "claims.csv").read_text().splitlines())
+    }
     assert verdicts["RMSProp lowers the error of Inception-v2."] == "supported"
     assert verdicts["Label smoothing lowers it further."] == "undecided at this scale"
     assert main(arguments) == 2
