@@ -1,6 +1,6 @@
 """Accuracy against staleness, and three ways to use eight workers in simulated time: the runs of docs/distbelief.md.
 
-Thirty runs of half a minute each.
+With three seeds, thirty runs.
 
 inception-jax sweep --config=experiments/distbelief/comparison.py --seeds=0,1,2 --workdir=runs/distbelief
 python docs/distbelief.py --collect runs/distbelief

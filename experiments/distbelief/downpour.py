@@ -19,7 +19,7 @@ ROWS = {f"replicas={replicas}": () for replicas in (1, 4, 8, 16)}
 def get_config(replicas: int = 1):
     """A server and its replicas."""
     config = fashion_mnist.get_config()
-    small = OURS("two CPU cores, half a minute")
+    small = OURS("two CPU cores")
     cite(config, small, model={"name": "googlenet", "variant": "slim", "width": 0.125, "modules": 2, "dropout": 0.0})
     cite(config, small, model={"dtype": "float32", "options": {"stem_pools": 0, "kernel_init": "he"}}, steps=3000)
     cite(config, small, data={"source": "tfds:fashion_mnist", "image_size": 28, "crop": "none", "flip": True})
