@@ -194,12 +194,16 @@ def test_every_run_is_trained_once_and_the_table_has_them_all(trained, capsys):
 
 
 def test_a_run_that_fails_is_named_and_the_rest_go_on(trained, capsys):
-    Path("rates.py").write_text(EXPERIMENT.replace("(0.1, 0.2)", "(1000.0, 0.2)"))
+    overflow = '    yield {"optimizer.learning_rate": 1000.0, "optimizer.multipliers": "kernel=1e38"}\n'
+    Path("rates.py").write_text(
+        EXPERIMENT.replace("(0.1, 0.2)", "(0.2,)").replace("def sweep():\n", f"def sweep():\n{overflow}")
+    )
     assert sweep("--format=csv") == 1
     out, error = capsys.readouterr()
     rows = list(csv.DictReader(out.splitlines()))
     assert [row["status"] for row in rows] == ["diverged", "finished", "finished"]
-    assert "optimizer.learning_rate=1000.0 diverged: inception-jax train --config=rates.py" in error
+    name = "optimizer.learning_rate=1000.0,optimizer.multipliers=kernel=1e38"
+    assert f"{name} diverged: inception-jax train --config=rates.py" in error
     assert "[3/3] optimizer.name=adamw" in error
     assert "ETA" in error
     # It would diverge again, at the same step.
