@@ -88,7 +88,7 @@ def replica_shardings(replicas: Replicas, mesh: Mesh, smallest: int) -> Replicas
             lambda own: NamedSharding(mesh, PartitionSpec(over, *own.spec)), state_shardings(one, mesh, smallest)
         )
 
-    return Replicas(
+    return replicas.replace(
         params=stacked(replicas.params),
         arriving=state_shardings(replicas.arriving, mesh, smallest),
         accrued=stacked(replicas.accrued),
