@@ -6,6 +6,7 @@ Keras chooses its backend from the environment when it is imported, and numbers 
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
@@ -45,10 +46,10 @@ def empty(_: keras.Initializer, shape: tuple[int, ...], dtype: Any = None) -> np
 
 
 if __name__ == "__main__":
-    keras.initializers.VarianceScaling.__call__ = empty
-    found = {
-        f"{network}:{key}": value
-        for network, build in NETWORKS.items()
-        for key, value in golden(build, ENDPOINTS[network])
-    }
+    with mock.patch.object(keras.initializers.VarianceScaling, "__call__", empty):
+        found = {
+            f"{network}:{key}": value
+            for network, build in NETWORKS.items()
+            for key, value in golden(build, ENDPOINTS[network])
+        }
     np.savez(sys.argv[1], allow_pickle=False, **found)
