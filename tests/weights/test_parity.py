@@ -4,6 +4,7 @@ The peers have left their outputs in tests/goldens/parity: PyTorch's by tests/go
 make_slim.py, Caffe's and ONNX' by make_caffe.py. Keras runs here.
 """
 
+import functools
 import os
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def assert_parity(
     for head, expected in zip(network.heads, heads.values(), strict=True):
         classifier = AuxiliaryClassifier(head, network.num_classes, network.style)
         subtree = {collection: tree[head.name] for collection, tree in variables.items() if head.name in tree}
-        logits: Any = classifier.apply(subtree, out.endpoints[head.after], train=False)
+        logits: Any = jax.jit(functools.partial(classifier.apply, train=False))(subtree, out.endpoints[head.after])
         assert_close(head.name, logits, expected)
 
 
