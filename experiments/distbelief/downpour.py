@@ -20,10 +20,17 @@ def get_config(replicas: int = 1):
     """A server and its replicas."""
     config = fashion_mnist.get_config()
     small = OURS("two CPU cores")
-    cite(config, small, model={"name": "googlenet", "variant": "slim", "width": 0.125, "modules": 2, "dropout": 0.0})
-    cite(config, small, model={"dtype": "float32", "options": {"stem_pools": 0, "kernel_init": "he"}}, steps=3000)
-    cite(config, small, data={"source": "tfds:fashion_mnist", "image_size": 28, "crop": "none", "flip": True})
-    cite(config, small, data={"photometric": "none", "interpolation": "bilinear"}, loss={"aux_weight": 0.0})
+    cite(
+        *(config, small),
+        model={"name": "googlenet", "variant": "slim", "width": 0.125, "modules": 2, "dropout": 0.0},
+        data={"source": "tfds:fashion_mnist", "image_size": 28, "crop": "none", "flip": True, "photometric": "none"},
+        evaluation={"every_epochs": 0.2, "batch_size": 250},
+        checkpoint={"every_epochs": 0.0},
+        loss={"aux_weight": 0.0},
+        steps=3000,
+    )
+    cite(config, small, model={"options": {"stem_pools": 0, "kernel_init": "he"}, "dtype": "float32", "bn_decay": 0.99})
+    cite(config, small, data={"interpolation": "bilinear", "eval_split": "test", "eval_crop": 1.0})
     cite(config, BATCH_NORM("section 4.2"), batch_size=32, model={"bn_group_size": 32})
     cite(config, OURS("of quickstart/fashion_mnist.py, by the batch rule"), optimizer={"learning_rate": 0.025})
     cite(config, OURS("none, to see the server's own parameters"), average={"decay": 0.0})
@@ -32,6 +39,5 @@ def get_config(replicas: int = 1):
     cite(config, OURS("as little as may be"), schedule={"name": "constant", "warmup_epochs": 0.0})
     cite(config, DISTBELIEF("section 4.1"), parallelism={"name": "downpour", "n_push": 1, "n_fetch": 1})
     cite(config, OURS("the ablation"), parallelism={"replicas": replicas, "times": "lognormal:0.5"})
-    config.evaluation.update(every_epochs=0.2, batch_size=250)
-    config.checkpoint.every_epochs = 0.0
+    cite(config, OURS("of quickstart/fashion_mnist.py"), log={"every_steps": 100}, epochs=config.epochs)
     return config
