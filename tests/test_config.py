@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 import typing
-from typing import Any
 
 import ml_collections
 import pytest
@@ -18,6 +17,7 @@ from inception_jax.config import (
     Evaluation,
     Model,
     Optimizer,
+    Parallelism,
     as_config_dict,
     check_devices,
     defaults,
@@ -55,12 +55,6 @@ NEUTRAL = {
 FIELDS = {name for name in flatten(Config()) if name != "model.options"}
 
 
-def nested(name: str, value: Any) -> Any:
-    for part in reversed(name.split(".")):
-        value = {part: value}
-    return value
-
-
 def metadata_of(name):
     cls, found = Config, None
     for part in name.split("."):
@@ -82,6 +76,8 @@ def another(name, value):
         return "320,352,384,416"
     if name == "optimizer.multipliers":
         return "bias$=2"
+    if name == "parallelism.times":
+        return "lognormal:0.5"
     match value:
         case bool():
             return not value
@@ -98,6 +94,15 @@ def another(name, value):
         case None:
             return 0.25
     raise AssertionError(f"{name}: no other value of {value!r} is known")
+
+
+def legal_with(name) -> Config:
+    """A config in which the field may have another value than its default."""
+    if name == "parallelism.backups":
+        return Config(parallelism=Parallelism(name="backup_workers"), model=Model(bn_group_size=16))
+    if name.startswith("parallelism.") and name != "parallelism.name":
+        return Config(parallelism=Parallelism(name="downpour"))
+    return Config()
 
 
 @pytest.mark.parametrize(
@@ -122,12 +127,12 @@ def another(name, value):
         ({"optimizer": {"momentum": -0.1}}, "config.optimizer.momentum must lie in [0, 0.9999], got -0.1"),
         (
             {"optimizer": {"name": "rmsprob"}},
-            "config.optimizer.name must be one of momentum, caffe, rmsprop, adamw, lamb, got 'rmsprob' "
+            "config.optimizer.name must be one of momentum, caffe, rmsprop, adagrad, adamw, lamb, got 'rmsprob' "
             "(did you mean 'rmsprop'?)",
         ),
         (
             {"optimizer": {"name": "zzz"}},
-            "config.optimizer.name must be one of momentum, caffe, rmsprop, adamw, lamb, got 'zzz'",
+            "config.optimizer.name must be one of momentum, caffe, rmsprop, adagrad, adamw, lamb, got 'zzz'",
         ),
         ({"data": {"area": 0.5}}, "config.data.area must be 2 numbers, got 0.5"),
         ({"data": {"area": (0.5, 0.6, 0.7)}}, "config.data.area must be 2 numbers, got (0.5, 0.6, 0.7)"),
@@ -265,15 +270,15 @@ def test_defaults_are_the_schemas_and_survive_json():
 
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_every_field_can_be_changed_in_an_experiment_file_and_survives_json(name):
-    value = another(name, flatten(Config())[name])
-    config = defaults()
+    value, before = another(name, flatten(Config())[name]), legal_with(name)
+    config = as_config_dict(before)
     *sections, field = name.split(".")
     section = config
     for part in sections:
         section = section[part]
     section[field] = tuple(value) if isinstance(value, list) else value
     resolved = resolve(config)
-    assert difference(flatten(Config()), flatten(resolved)).keys() <= {name}
+    assert difference(flatten(before), flatten(resolved)).keys() <= {name}
     assert flatten(resolved)[name] == value
     assert resolve(json.loads(json.dumps(dataclasses.asdict(resolved)))) == resolved
     assert resolve(as_config_dict(resolved)) == resolved
@@ -288,13 +293,19 @@ def test_a_misspelt_field_of_an_experiment_file_is_refused():
 
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_the_fingerprint_tells_every_change_that_matters_and_no_other(name):
-    value = another(name, flatten(Config())[name])
-    changed = resolve(nested(name, value))
+    value, before = another(name, flatten(Config())[name]), legal_with(name)
+    values = dataclasses.asdict(before)
+    *sections, field = name.split(".")
+    section = values
+    for part in sections:
+        section = section[part]
+    section[field] = value
+    changed = resolve(values)
     matters = name not in NEUTRAL
     assert flatten(changed)[name] == value
-    assert (fingerprint(changed) != fingerprint(Config())) == matters
-    expected = {name: (flatten(Config())[name], value)} if matters else {}
-    assert difference(flatten(Config()), flatten(changed)) == expected
+    assert (fingerprint(changed) != fingerprint(before)) == matters
+    expected = {name: (flatten(before)[name], value)} if matters else {}
+    assert difference(flatten(before), flatten(changed)) == expected
 
 
 def test_the_neutral_fields_are_those_that_cannot_change_a_result():
