@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import typing
+from typing import Any
 
 import ml_collections
 import pytest
@@ -273,7 +274,7 @@ def test_every_field_can_be_changed_in_an_experiment_file_and_survives_json(name
     value, before = another(name, flatten(Config())[name]), legal_with(name)
     config = as_config_dict(before)
     *sections, field = name.split(".")
-    section = config
+    section: Any = config
     for part in sections:
         section = section[part]
     section[field] = tuple(value) if isinstance(value, list) else value
@@ -296,7 +297,7 @@ def test_the_fingerprint_tells_every_change_that_matters_and_no_other(name):
     value, before = another(name, flatten(Config())[name]), legal_with(name)
     values = dataclasses.asdict(before)
     *sections, field = name.split(".")
-    section = values
+    section: Any = values
     for part in sections:
         section = section[part]
     section[field] = value
