@@ -47,6 +47,9 @@ def test_weak_scaling_is_the_compiled_step_where_it_was_compiled(topology):
 
 
 def test_every_compiled_full_size_experiment_sums_its_gradients_and_nothing_else():
-    rows = [SCALING["compiled"](name)["row"] for name in SCALING["FULL_SIZE"] if SCALING["compiled"](name)]
-    assert rows
-    assert all(row["collectives"] == "3 all-reduce" for row in rows)
+    """In bfloat16 or float32, the largest networks' in one sum more; statistics would be one collective a layer."""
+    rows = [SCALING["compiled"](name)["row"] for name in SCALING["FULL_SIZE"]]
+    assert all(row["collectives"] in ("3 all-reduce", "4 all-reduce") for row in rows)
+    for row in rows:
+        parameters = row["parameter_bytes"] / 4
+        assert 2 * parameters < row["collective_bytes"] < 4 * parameters

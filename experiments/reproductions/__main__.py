@@ -44,6 +44,8 @@ LARGE = (
     "--config.batch_size=32",
     "--config.evaluation.every_epochs=0.05",
 )
+# Scaling is for wide networks, so these three modules have all their filters.
+WIDE = ("--config.model.width=1.0", "--config.evaluation.every_epochs=0.1", r"--only=scale=(1\.0|0\.1),")
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,7 @@ COMPARISONS = {
     "auxiliary": Comparison("reproductions/auxiliary.py", "mini,epochs=1.0", SMALL),
     "modules": Comparison("reproductions/modules.py", "mini,epochs=1.0", SMALL),
     "residual": Comparison("reproductions/residual.py", "mini,epochs=0.3", LARGE),
-    "residual_scaling": Comparison(
-        "inception_v4/residual_scaling.py", "mini,epochs=0.3", (*LARGE, r"--only=scale=(1\.0|0\.1),")
-    ),
+    "residual_scaling": Comparison("inception_v4/residual_scaling.py", "mini,epochs=0.3", (*LARGE, *WIDE)),
     "rethinking_ladder": Comparison("reproductions/rethinking_ladder.py", "mini,epochs=0.3", LARGE),
 }
 
