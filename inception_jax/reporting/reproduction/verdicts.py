@@ -61,7 +61,16 @@ def _verdict(comparison: Comparison, claim: Claim, scale: str) -> Verdict:
             found = _never_reaches(of, than)
         case _:
             found = _fewer_steps(of, than, others[-1], claim.factor)
-    return Verdict(claim, scale, *found)
+    word, reason = found
+    costs = [_cost(comparison, line) for line in (of, than)]
+    if claim.kind != "cheaper" and all(costs) and costs[0] != costs[1]:
+        reason += f"; multiply-adds: {costs[0]:,} against {costs[1]:,}"
+    return Verdict(claim, scale, word, reason)
+
+
+def _cost(comparison: Comparison, line: Line) -> int | None:
+    """Multiply-adds of an image, where they are known."""
+    return comparison.costs.get((line.label, line.scale))
 
 
 def _decided(gap: Estimate, margin: float, by_low: Word, by_high: Word) -> Word:
@@ -89,7 +98,7 @@ def _not_worse(of: Line, than: Line, margin: float) -> tuple[Word, str]:
 
 
 def _cheaper(comparison: Comparison, of: Line, than: Line, margin: float) -> tuple[Word, str]:
-    costs = [comparison.costs.get((line.label, line.scale)) for line in (of, than)]
+    costs = [_cost(comparison, line) for line in (of, than)]
     word, reason = _not_worse(of, than, margin)
     if not costs[0] or not costs[1]:
         return _UNDECIDED, f"the multiply-adds are unknown; {reason}"

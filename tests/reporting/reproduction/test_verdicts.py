@@ -125,6 +125,16 @@ def test_cheaper_is_cheaper_at_an_error_that_is_hardly_higher(tmp_path, costs, e
     assert verdict(unknown, "Reductions by 1x1").word == UNDECIDED
 
 
+def test_unequal_costs_are_said_where_rows_are_compared(tmp_path):
+    for name in (X5, X30):
+        seeds(tmp_path, name, (0.2, 0.2), steps=3750)
+    assert (
+        "multiply-adds: 1,000 against 2,000"
+        in verdict(compared(tmp_path, costs={"bn_x30": 1000, "bn_x5": 2000}), BETTER).reason
+    )
+    assert "multiply-adds" not in verdict(compared(tmp_path, costs={"bn_x30": 1000, "bn_x5": 1000}), BETTER).reason
+
+
 def test_what_was_not_run_is_said(tmp_path):
     seeds(tmp_path, X5, (0.2, 0.2), share=0.5, steps=3750)
     seeds(tmp_path, X30, (0.2, 0.2), steps=3750)
