@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from inception_jax.reporting.reproduction.comparison import Comparison, Line
 from inception_jax.reporting.reproduction.runs import Run
@@ -98,6 +98,7 @@ def _figure(
         axes.xaxis.set_major_formatter(FuncFormatter(_short))
         if steps:
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
         axes.yaxis.set_major_formatter(FuncFormatter(_short))
         out = io.StringIO()
