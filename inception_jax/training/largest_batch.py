@@ -1,4 +1,4 @@
-"""The largest batch that fits, in few compilations."""
+"""The largest batch that fits into memory, by few compilations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable
 def largest_that_fits(needed: Callable[[int], tuple[int, bool]], available: int, limit: int) -> int:
     """The largest number, at most `limit`, that fits; 0 if not even 1 does.
 
-    Memory grows nearly in proportion to the batch, so the line through the two tries nearest to the boundary tells the
-    next one, at most eight times the largest that fits: small programs need much that does not grow. Where the line
-    leads to the same side six times, the middle is tried instead, or the double while nothing was too large.
+    Memory grows nearly in proportion to the batch until it is short; then compilers compute things twice, and it hardly
+    grows. So a line through what is known tells the next number, at most eight times the largest that fits, as small
+    programs need much that does not grow. But where what the line told still fits, the double is tried, as what does
+    not fit fails early; and between one that fits and one that does not the middle, once the line was wrong.
 
     Args:
       needed: what a number needs, and whether that fits; a number above one that does not fit does not fit either.
@@ -19,19 +20,28 @@ def largest_that_fits(needed: Callable[[int], tuple[int, bool]], available: int,
     """
     tried: dict[int, int] = {}
     fits, too_large, same_side = 0, limit + 1, 0
-    guess = 1
+    guess, told, straight = 1, False, True
     while too_large - fits > 1:
         number = min(max(guess, fits + 1), too_large - 1, max(8 * fits, 1))
         tried[number], ok = needed(number)
+        if told and number > guess and ok:
+            straight = False
         fits, too_large = (number, too_large) if ok else (fits, number)
         same_side = max(same_side, 0) + 1 if ok else min(same_side, 0) - 1
-        middle = (fits + too_large) // 2 if too_large <= limit else 2 * fits
-        guess = middle if abs(same_side) >= 6 else _next(tried, available)
+        below = max((other for other in tried if other < fits), default=0)
+        if too_large <= limit:
+            told = straight and abs(same_side) < 2
+            guess = _where(fits, too_large, tried, available) if told else (fits + too_large) // 2
+        elif told and number >= guess:
+            guess = 2 * fits
+        elif below:
+            guess, told = _where(below, fits, tried, available), True
+        else:
+            guess = 8 * fits
     return fits
 
 
-def _next(tried: dict[int, int], available: int) -> int:
-    """Where the line through the two tries nearest to `available` reaches it."""
-    (x, y), *others = sorted(tried.items(), key=lambda item: abs(item[1] - available))
-    other, height = others[0] if others else (0, 0)
-    return int(x + (available - y) * (x - other) / (y - height)) if y != height else 2 * x
+def _where(a: int, b: int, tried: dict[int, int], available: int) -> int:
+    """Where the line through two numbers reaches `available`; nothing needs nothing."""
+    low, high = tried.get(a, 0), tried[b]
+    return int(a + (available - low) * (b - a) / (high - low)) if high != low else (a + b) // 2

@@ -34,3 +34,18 @@ def test_where_memory_grows_in_proportion_few_compilations_do(per_image, state, 
     assert found == fits
     assert len(tries) <= 7  # 1, 8 and 64 on the way up, then the line and its neighbours
     assert max(tries) <= 8 * max(found, 1)
+
+
+@given(st.integers(1, 100), st.integers(1, 300), st.integers(0, 300))
+def test_where_a_compiler_makes_do_with_the_same_memory_few_compilations_fit(per_image, short, more):
+    """Those that do not fit fail early; one that fits is compiled to its end, in minutes."""
+    available = per_image * short + per_image // 2
+
+    def memory(number):
+        return per_image * number if number > short + more else min(per_image * number, available)
+
+    found, tries = search(memory, available, 2**14)
+    compiled = [number for number in tries if memory(number) <= available]
+    assert found == short + more
+    assert max(tries) <= 8 * found
+    assert len(compiled) <= 2 * found.bit_length() + 1  # doubled up to it, halved down to it
