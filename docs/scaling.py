@@ -33,6 +33,7 @@ INPUT = HERE.parent / "benchmarks" / "results" / "input"
 FULL_SIZE = {
     "googlenet": "googlenet/baseline",
     "bn_inception": "bn_inception/bn_baseline",
+    "inception_v2": "inception_v3/inception_v2",
     "inception_v3": "inception_v3/baseline",
     "inception_v4": "inception_v4/inception_v4",
     "inception_resnet_v1": "inception_v4/inception_resnet_v1",
