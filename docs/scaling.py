@@ -140,9 +140,10 @@ def draw(path: Path) -> None:
     """Images a second against chips, with what the hosts of the slice decode."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-    shown = [name for name in FULL_SIZE if compiled(name)]
-    for name, colour, marker in zip(shown, colours, "osD^vP", strict=False):
+    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+    for name, colour, marker in zip(FULL_SIZE, colours, "osD^vPX", strict=True):
+        if not compiled(name):
+            continue
         rows = [weak(name, topology) for topology in WEAK]
         axes.plot([r["chips"] for r in rows], [r["images/s"] for r in rows], color=colour, marker=marker, label=name)
     slices = [slice_named(topology) for topology in WEAK]
