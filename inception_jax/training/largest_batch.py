@@ -11,7 +11,7 @@ def largest_that_fits(needed: Callable[[int], tuple[int, bool]], available: int,
     Memory grows nearly in proportion to the batch until it is short; then compilers compute things twice, and it hardly
     grows. So a line through what is known tells the next number, at most eight times the largest that fits, as small
     programs need much that does not grow. But where what the line told still fits, the double is tried, as what does
-    not fit fails early; and between one that fits and one that does not the middle, once the line was wrong.
+    not fit fails early; and between one that fits and one that does not the middle, after one line.
 
     Args:
       needed: what a number needs, and whether that fits; a number above one that does not fit does not fit either.
@@ -19,19 +19,16 @@ def largest_that_fits(needed: Callable[[int], tuple[int, bool]], available: int,
       limit: the largest number to try, at least 1.
     """
     tried: dict[int, int] = {}
-    fits, too_large, same_side = 0, limit + 1, 0
-    guess, told, straight = 1, False, True
+    fits, too_large = 0, limit + 1
+    guess, told, halving = 1, False, False
     while too_large - fits > 1:
         number = min(max(guess, fits + 1), too_large - 1, max(8 * fits, 1))
         tried[number], ok = needed(number)
-        if told and number > guess and ok:
-            straight = False
         fits, too_large = (number, too_large) if ok else (fits, number)
-        same_side = max(same_side, 0) + 1 if ok else min(same_side, 0) - 1
         below = max((other for other in tried if other < fits), default=0)
         if too_large <= limit:
-            told = straight and abs(same_side) < 2
-            guess = _where(fits, too_large, tried, available) if told else (fits + too_large) // 2
+            guess = (fits + too_large) // 2 if halving else _where(fits, too_large, tried, available)
+            halving = True
         elif told and number >= guess:
             guess = 2 * fits
         elif below:
