@@ -62,9 +62,8 @@ def test_what_all_runs_changed_alike_marks_none(tmp_path):
 
 
 def cut_short(folder, name, modules, seed=0):
-    return made_run(
-        folder / f"{name}_{modules}_{seed}", config_of(f"bn_inception/{name}.py", seed=seed, model={"modules": modules})
-    )
+    config = config_of(f"bn_inception/{name}.py", seed=seed, model={"modules": modules})
+    return made_run(folder / f"{name}_{modules}_{seed}", config, steps=3750)
 
 
 def test_experiments_may_be_cut_short_each_at_its_own_depth(tmp_path):
