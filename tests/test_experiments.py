@@ -372,11 +372,20 @@ def test_the_worked_example_is_a_file_of_a_few_lines():
 def test_the_worked_examples_commands_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     monkeypatch.chdir(tmp_path)
-    explain, *train = [line.split()[2:] for line in DOCUMENT.splitlines() if line.startswith("$ inception-jax")]
+    explain, train, *sweeps, report = [
+        line.replace(":mini", ":tiny").split()[2:]
+        for line in DOCUMENT.splitlines()
+        if line.startswith("$ inception-jax")
+    ]
     assert main(explain) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["model.options.third_kernel"]
-    tiny = next(arguments for arguments in train if ":tiny" in arguments[1])
-    assert main(tiny) == 0
+    assert main(train) == 0
     assert "2 steps" in capsys.readouterr().out
-    for arguments in train:
-        load_config([flag for flag in arguments if flag.startswith("--config")])
+    assert len(sweeps) == 2
+    for arguments in sweeps:
+        assert main(arguments) == 0
+    assert main(report) == 0
+    (page,) = (tmp_path / "reports").glob("*/report.md")
+    baseline, ablation = (line for line in page.read_text().splitlines() if "| 0, 1 |" in line)
+    assert "reference" in baseline
+    assert "changed recipe: model.options.third_kernel 3 instead of" in ablation

@@ -34,7 +34,7 @@ XLA_FLAGS = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=fa
 SHARED = (
     "--config.data.eval_split=test[:5000]",
     "--config.evaluation.batch_size=250",
-    "--config.checkpoint.every_epochs=0.1",
+    "--config.checkpoint.every_epochs=0.0",
     "--config.checkpoint.keep_best=0",
     "--config.checkpoint.keep_last=1",
 )
@@ -47,7 +47,7 @@ WIDE = (
     *LARGE,
     "--config.model.modules=3",
     "--config.model.width=1.0",
-    "--config.evaluation.every_epochs=0.1",
+    "--config.evaluation.every_epochs=0.15",
     r"--only=scale=(1\.0|0\.3|0\.1),",
 )
 # Residual modules are cheaper: depths at which both networks of a pair cost the same, within one per cent.
@@ -78,7 +78,7 @@ COMPARISONS = {
     "auxiliary": Comparison("reproductions/auxiliary.py", "mini,epochs=1.0", SMALL),
     "modules": Comparison("reproductions/modules.py", "mini,epochs=0.6", SMALL),
     "residual": Comparison("reproductions/residual.py", "mini,epochs=0.3", (*LARGE, OFTEN), EQUAL_COST),
-    "residual_scaling": Comparison("inception_v4/residual_scaling.py", "mini,epochs=0.2", WIDE),
+    "residual_scaling": Comparison("inception_v4/residual_scaling.py", "mini,epochs=0.15", WIDE),
     "rethinking_ladder": Comparison(
         "reproductions/rethinking_ladder.py", "mini,epochs=0.3", (*LARGE, OFTEN, "--config.model.modules=3")
     ),
