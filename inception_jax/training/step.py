@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -158,8 +159,9 @@ def _accumulate(sums: Metrics, metrics: Mapping[str, jax.Array]) -> Metrics:
 def _unless_bad(stepped: TrainState, state: TrainState, finite: jax.Array) -> TrainState:
     """`stepped` if it is finite and every step before was; else `state`, which tells the first bad step."""
     bad_step = state.metrics.bad_step
-    kept = jax.tree.map(lambda new, old: jnp.where(finite & (bad_step < 0), new, old), stepped, state)
     first_bad = jnp.where((bad_step < 0) & ~finite, state.step + 1, bad_step)
+    # By the number that the program returns, which XLA computes once: `finite` it would compute anew for every array.
+    kept = jax.tree.map(functools.partial(lax.select, first_bad < 0), stepped, state)
     return kept.replace(metrics=kept.metrics.replace(bad_step=first_bad))
 
 
