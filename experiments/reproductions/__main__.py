@@ -1,6 +1,6 @@
 """Runs the miniature reproductions and keeps what docs/reproductions.py makes reports of: `make reproductions`.
 
-    python -m experiments.reproductions run runs    the sweeps below `runs`; the same again continues
+    python -m experiments.reproductions run runs    the sweeps below `runs`, one a core; the same again continues
     python -m experiments.reproductions keep runs   summaries of what is done there, without checkpoints
 
 Names of comparisons may follow; all by default.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.index import FOLDER, MEASURED
-from inception_jax.cli.main import main as inception_jax
+from experiments.reproductions import side_by_side
 from inception_jax.cli.sweep_members import members
 from inception_jax.reporting.reproduction.runs import Run, read_run
 from inception_jax.reporting.tables import render
@@ -28,9 +28,9 @@ from inception_jax.reporting.tables import render
 KEPT = FOLDER.parent / "docs" / "reproductions"
 FILES = ("config.json", "environment.json", "results.json", "metrics.jsonl")
 SEEDS = (0, 1, 2)
-# Programs of many small operations compile in two thirds of the time so, and run no slower.
-XLA_FLAGS = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
-# Meant so that all of them together take about 90 minutes on two CPU cores; the same for every row of a comparison.
+# Small networks gain little from a second core: every process keeps to one, and there are as many as cores.
+XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"
+# All of them together take less than 90 minutes on two CPU cores; the same for every row of a comparison.
 SHARED = (
     "--config.data.eval_split=test[:5000]",
     "--config.evaluation.batch_size=250",
@@ -40,32 +40,18 @@ SHARED = (
 )
 # GoogLeNet and BN-Inception take images of 32 pixels; Inception-v3 and its successors need 75.
 SMALL = ("--config.data.image_size=32", "--config.evaluation.every_epochs=0.1")
-# Networks end early, as compiling whole ones would take longer than training them.
-LARGE = ("--config.data.image_size=75", "--config.batch_size=32")
-# Scaling is for wide networks, so these three modules have all their filters.
-WIDE = (
-    *LARGE,
-    "--config.model.modules=3",
-    "--config.model.width=1.0",
-    "--config.evaluation.every_epochs=0.15",
-    r"--only=scale=(1\.0|0\.3|0\.1),",
-)
-# Residual modules are cheaper: depths at which both networks of a pair cost the same, within one per cent.
-EQUAL_COST = (
-    ("--config.model.modules=7", "--only=inception_v3|inception_resnet"),
-    ("--config.model.modules=4", "--only=inception_v4"),
-)
-OFTEN = "--config.evaluation.every_epochs=0.05"
+LARGE = ("--config.data.image_size=75", "--config.batch_size=32", "--config.evaluation.every_epochs=0.05")
+# Scaling is for networks of more than a thousand filters: at half their width the last residual modules have 1,040.
+WIDE = (*LARGE, "--config.model.width=0.5", r"--only=scale=(1\.0|0\.1),")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A sweep of experiments/, what stands behind its name, further flags, and those of each of its parts."""
+    """A sweep of experiments/, what stands behind its name, and further flags."""
 
     sweep: str
     scale: str
     flags: tuple[str, ...]
-    parts: tuple[tuple[str, ...], ...] = ((),)
 
     @property
     def config(self) -> str:
@@ -73,28 +59,22 @@ class Comparison:
         return f"--config=experiments/{self.sweep}:{self.scale}"
 
 
+# The longest come first, so that the processes end together.
 COMPARISONS = {
-    "bn_ladder": Comparison("reproductions/bn_ladder.py", "mini,epochs=1.5", (*SMALL, "--config.model.modules=5")),
-    "auxiliary": Comparison("reproductions/auxiliary.py", "mini,epochs=1.0", SMALL),
-    "modules": Comparison("reproductions/modules.py", "mini,epochs=0.6", SMALL),
-    "residual": Comparison("reproductions/residual.py", "mini,epochs=0.3", (*LARGE, OFTEN), EQUAL_COST),
-    "residual_scaling": Comparison("inception_v4/residual_scaling.py", "mini,epochs=0.15", WIDE),
-    "rethinking_ladder": Comparison(
-        "reproductions/rethinking_ladder.py", "mini,epochs=0.3", (*LARGE, OFTEN, "--config.model.modules=3")
-    ),
+    "bn_ladder": Comparison("reproductions/bn_ladder.py", "mini,epochs=1.0", SMALL),
+    "residual": Comparison("reproductions/residual.py", "mini,epochs=0.3", LARGE),
+    "rethinking_ladder": Comparison("reproductions/rethinking_ladder.py", "mini,epochs=0.3", LARGE),
+    "residual_scaling": Comparison("inception_v4/residual_scaling.py", "mini,epochs=0.1", WIDE),
+    "modules": Comparison("reproductions/modules.py", "mini,epochs=0.5", SMALL),
+    "auxiliary": Comparison("reproductions/auxiliary.py", "mini,epochs=0.8", SMALL),
 }
 
 
-def run(name: str, runs: Path) -> int:
-    """Trains what is not finished of one comparison; returns the exit code of `inception-jax sweep`."""
-    one, worst = COMPARISONS[name], 0
-    seeds = f"--seeds={','.join(map(str, SEEDS))}"
-    for part in one.parts:
-        code = inception_jax(["sweep", one.config, seeds, *SHARED, *one.flags, *part, f"--workdir={runs / name}"])
-        worst = max(worst, code)
-        if code >= 128:  # stopped by a signal
-            break
-    return worst
+def command(name: str, runs: Path) -> list[str]:
+    """What trains all that is not finished of one comparison."""
+    one, seeds = COMPARISONS[name], f"--seeds={','.join(map(str, SEEDS))}"
+    program = str(Path(sys.executable).with_name("inception-jax"))
+    return [program, "sweep", one.config, seeds, *SHARED, *one.flags, f"--workdir={runs / name}"]
 
 
 def keep(name: str, runs: Path) -> None:
@@ -152,18 +132,16 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := {*arguments.names} - {*COMPARISONS}:
         parser.error(f"{', '.join(unknown)}: not of {', '.join(COMPARISONS)}")
-    os.environ["XLA_FLAGS"] = f"{XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
-    worst = 0
-    for name in arguments.names or COMPARISONS:
-        if arguments.what == "keep":
-            keep(name, arguments.runs)
-            continue
-        worst = max(worst, run(name, arguments.runs))
-        if worst >= 128:  # stopped by a signal
-            return worst
-    if arguments.what == "keep" and (rows := measured()):
+    names = arguments.names or list(COMPARISONS)
+    if arguments.what == "run":
+        flags = f"{XLA_FLAGS} {os.environ.get('XLA_FLAGS', '')}".strip()
+        commands = {name: command(name, arguments.runs) for name in names}
+        return side_by_side.run(commands, at_once=os.cpu_count() or 1, environment={"XLA_FLAGS": flags})
+    for name in names:
+        keep(name, arguments.runs)
+    if rows := measured():
         MEASURED.write_text(render(rows, ("experiment", "scale", "result"), "csv") + "\n")
-    return worst
+    return 0
 
 
 if __name__ == "__main__":

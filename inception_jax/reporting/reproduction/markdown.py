@@ -30,12 +30,9 @@ def notices(comparison: Comparison) -> list[str]:
         texts.append(
             "Not ILSVRC-2012: errors are not to be compared with the paper's, but changes from row to row may be."
         )
-    by_row = {name: value for name, value in comparison.shared.items() if isinstance(value, dict)}
-    if alike := [f"{name} {value!r}" for name, value in comparison.shared.items() if name not in by_row]:
-        texts.append(f"All runs change their experiments' recipes in the same way: {', '.join(alike)}.")
-    for name, values in by_row.items():
-        each = ", ".join(f"{value!r} ({label})" for label, value in values.items())
-        texts.append(f"Each experiment has its own {name}: {each}.")
+    if comparison.shared:
+        listed = ", ".join(f"{name} {value!r}" for name, value in comparison.shared.items())
+        texts.append(f"All runs change their experiments' recipes in the same way: {listed}.")
     devices = sorted({run.device for run in runs if run.device})
     if len(devices) > 1:
         texts.append(f"Rates are of different devices: {', '.join(devices)}.")

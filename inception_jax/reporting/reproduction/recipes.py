@@ -12,8 +12,6 @@ from inception_jax.config import Config, difference, flatten
 from inception_jax.reporting.reproduction.runs import Run, RunError
 
 _SEEDS = ("seed", "data.seed")
-# Networks cut short cost the same at unequal depths, so each experiment may have its own.
-_DEPTH = "model.modules"
 
 
 @dataclass(frozen=True)
@@ -110,22 +108,15 @@ def changes_of(found: Match, shared: Mapping[str, Any]) -> dict[str, tuple[Any, 
     return {
         name: (was, now)
         for name, (was, now) in found.changes.items()
-        if name not in _SEEDS and not (name in shared and (name == _DEPTH or shared[name] == now))
+        if name not in _SEEDS and not (name in shared and shared[name] == now)
     }
 
 
 def shared_changes(matches: Sequence[Match]) -> dict[str, Any]:
-    """Fields that every run of a report has changed, and to the same value: {field: value}.
-
-    The depth at which networks are cut short may be another in each experiment: {"model.modules": {label: value}}.
-    """
-    if len(matches) < 2:
-        return {}
+    """Fields that every run of a report has changed, and to the same value: {field: value}."""
     first, *others = ({name: now for name, (_, now) in m.changes.items() if name not in _SEEDS} for m in matches)
-    shared = {
-        name: value for name, value in first.items() if all(name in other and other[name] == value for other in others)
+    return {
+        name: value
+        for name, value in first.items()
+        if others and all(name in other and other[name] == value for other in others)
     }
-    depths = {(m.experiment.label, m.changes[_DEPTH][1]) for m in matches if _DEPTH in m.changes}
-    if _DEPTH not in shared and all(_DEPTH in m.changes for m in matches) and len(dict(depths)) == len(depths):
-        shared[_DEPTH] = dict(sorted(depths))
-    return shared

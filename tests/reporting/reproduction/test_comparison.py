@@ -1,7 +1,6 @@
 import pytest
 
 from inception_jax.reporting.reproduction.comparison import compare
-from inception_jax.reporting.reproduction.markdown import notices
 from inception_jax.reporting.reproduction.papers import paper_table
 from inception_jax.reporting.reproduction.recipes import match
 from inception_jax.reporting.reproduction.runs import RunError, find_runs, read_run
@@ -59,33 +58,6 @@ def test_what_all_runs_changed_alike_marks_none(tmp_path):
     found = compare(FIGURE_3, find_runs([tmp_path]), EXPERIMENTS)
     assert found.shared == {"model.width": 0.1}
     assert not any(line.changes for line in found.lines)
-
-
-def cut_short(folder, name, modules, seed=0):
-    config = config_of(f"bn_inception/{name}.py", seed=seed, model={"modules": modules})
-    return made_run(folder / f"{name}_{modules}_{seed}", config, steps=3750)
-
-
-def test_experiments_may_be_cut_short_each_at_its_own_depth(tmp_path):
-    for seed in (0, 1):
-        cut_short(tmp_path, "bn_x5", 3, seed)
-        cut_short(tmp_path, "bn_x30", 5, seed)
-    found = compare(FIGURE_3, find_runs([tmp_path]), EXPERIMENTS)
-    assert found.shared == {"model.modules": {"bn_x30": 5, "bn_x5": 3}}
-    assert [len(line.counted) for line in found.lines if not line.changes] == [2, 2]
-    assert "Each experiment has its own model.modules: 5 (bn_x30), 3 (bn_x5)." in notices(found)
-    assert not any("in the same way" in notice for notice in notices(found))
-
-
-@pytest.mark.parametrize("modules", [0, 4])
-def test_an_experiment_at_two_depths_is_not_one_line(tmp_path, modules):
-    cut_short(tmp_path, "bn_x5", 3)
-    cut_short(tmp_path, "bn_x5", modules, seed=1)
-    cut_short(tmp_path, "bn_x30", 5)
-    found = compare(FIGURE_3, find_runs([tmp_path]), EXPERIMENTS)
-    assert not found.shared
-    assert [len(line.runs) for line in found.lines] == [1, 1, 1]
-    assert sum(bool(line.changes) for line in found.lines) == (2 if modules == 0 else 3)
 
 
 def test_rows_are_those_of_the_table_with_their_lines(ladder):
