@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,9 @@ import pytest
 from inception_jax.config import Average, Config, Data, Log, Loss, Optimizer, Schedule
 from inception_jax.data.photometric import augment
 from inception_jax.distributed.mesh import make_mesh, put_batch
+from inception_jax.models import Network
+from inception_jax.models.layers import BatchNormSpec, Style
+from inception_jax.models.table import conv
 from inception_jax.training.optimizers import make_optimizer
 from inception_jax.training.schedules import make_schedule
 from inception_jax.training.state import abstract_state, init_state
@@ -197,6 +201,23 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_remembered():
 
 def assert_equal(found, expected):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_programs_grow_with_the_network_and_not_with_its_square():
+    """XLA may write a cheap number anew wherever it is read: one that all arrays give, into every array's update."""
+    network = Network(
+        rows=tuple((f"conv{i}", conv(8)) for i in range(8)),
+        heads=(),
+        num_classes=10,
+        dropout=0.0,
+        style=Style(norm=BatchNormSpec(group_size=32)),
+    )
+    mesh, step, init = build(network=network)
+    state = init()
+    program = step.lower(state, abstract_batch(CONFIG, mesh)).compile().as_text()
+    tested = len(jax.tree.leaves((state.params, state.batch_stats))) + 2  # the loss and the norm of the gradient
+    assert tested <= program.count(" is-finite(") < 2 * tested
+    assert len(re.findall(r" pred\[\]\S* and\(", program)) < 4 * tested
 
 
 def test_an_overflowing_update_is_not_finite_even_where_the_loss_still_is():
