@@ -63,10 +63,10 @@ class Comparison:
 COMPARISONS = {
     "bn_ladder": Comparison("reproductions/bn_ladder.py", "mini,epochs=1.0", SMALL),
     "residual": Comparison("reproductions/residual.py", "mini,epochs=0.3", LARGE),
-    "rethinking_ladder": Comparison("reproductions/rethinking_ladder.py", "mini,epochs=0.3", LARGE),
+    "rethinking_ladder": Comparison("reproductions/rethinking_ladder.py", "mini,epochs=0.25", LARGE),
     "residual_scaling": Comparison("inception_v4/residual_scaling.py", "mini,epochs=0.1", WIDE),
-    "modules": Comparison("reproductions/modules.py", "mini,epochs=0.5", SMALL),
-    "auxiliary": Comparison("reproductions/auxiliary.py", "mini,epochs=0.8", SMALL),
+    "modules": Comparison("reproductions/modules.py", "mini,epochs=0.4", SMALL),
+    "auxiliary": Comparison("reproductions/auxiliary.py", "mini,epochs=0.6", SMALL),
 }
 
 

@@ -359,11 +359,16 @@ def _require_checksum(tree: Any, saved: int) -> None:
 def checksum(tree: Any) -> jax.Array:
     """uint32 over the bits of every array; equal on any number of devices, sensitive to every single bit.
 
-    Integer arithmetic that wraps: element i weighs 2 i + 1, so exchanged elements show as well.
+    Integer arithmetic that wraps: element i weighs 2 i + 1, so exchanged elements show as well, and array k of n weighs
+    31^(n - 1 - k), so exchanged arrays do.
     """
-    total = jnp.zeros((), jnp.uint32)
-    for x in jax.tree.leaves(tree):
+
+    def weighed(x: jax.Array) -> jax.Array:
         unsigned = jnp.dtype(f"uint{8 * x.dtype.itemsize}")
         bits = lax.bitcast_convert_type(x, unsigned).astype(jnp.uint32).ravel()
-        total = total * 31 + (bits * (2 * jnp.arange(bits.size, dtype=jnp.uint32) + 1)).sum(dtype=jnp.uint32)
-    return total
+        return (bits * (2 * jnp.arange(bits.size, dtype=jnp.uint32) + 1)).sum(dtype=jnp.uint32)
+
+    sums = [weighed(x) for x in jax.tree.leaves(tree)]
+    # Known weights, as Horner's rule would be a chain through all arrays, which compiles in the square of their number.
+    weights = np.array([pow(31, power, 2**32) for power in reversed(range(len(sums)))], np.uint32)
+    return (jnp.stack(sums) * weights).sum(dtype=jnp.uint32)
