@@ -160,7 +160,7 @@ def _unless_bad(stepped: TrainState, state: TrainState, finite: jax.Array) -> Tr
     """`stepped` if it is finite and every step before was; else `state`, which tells the first bad step."""
     bad_step = state.metrics.bad_step
     first_bad = jnp.where((bad_step < 0) & ~finite, state.step + 1, bad_step)
-    # By the number that the program returns, which XLA computes once: `finite` it would compute anew for every array.
+    # By the number that the program returns, which XLA:CPU computes once: `finite` it computes anew for every array.
     kept = jax.tree.map(functools.partial(lax.select, first_bad < 0), stepped, state)
     return kept.replace(metrics=kept.metrics.replace(bad_step=first_bad))
 

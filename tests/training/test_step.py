@@ -204,7 +204,7 @@ def assert_equal(found, expected):
 
 
 def test_programs_grow_with_the_network_and_not_with_its_square():
-    """XLA may write a cheap number anew wherever it is read: one that all arrays give, into every array's update."""
+    """XLA:CPU writes a cheap number anew wherever it is read: one that all arrays give, into every array's update."""
     network = Network(
         rows=tuple((f"conv{i}", conv(8)) for i in range(8)),
         heads=(),
