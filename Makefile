@@ -44,7 +44,7 @@ docs: $(VENV)/.installed-test
 	$(BIN)/python docs/reproductions.py
 	$(BIN)/python -m experiments.index
 
-# The miniature reproductions of docs/reproductions/, meant for 90 minutes on two CPU cores; the same again continues.
+# The miniature reproductions of docs/reproductions/, some 75 minutes on two CPU cores; the same again continues.
 # They need TFDS's Fashion-MNIST, in TFDS_DATA_DIR or where TFDS keeps it.
 reproductions: $(VENV)/.installed
 	$(BIN)/python -m experiments.reproductions run runs/reproductions

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,9 +76,9 @@ def _cost(comparison: Comparison, line: Line) -> int | None:
 
 def _decided(gap: Estimate, margin: float, by_low: Word, by_high: Word) -> Word:
     """`by_low` where the whole interval lies below `margin`, `by_high` where it lies above."""
-    if gap.known and gap.high < margin:
+    if gap.high < margin:
         return by_low
-    return by_high if gap.known and gap.low > margin else _UNDECIDED
+    return by_high if gap.low > margin else _UNDECIDED
 
 
 def points(gap: Estimate) -> str:
@@ -104,11 +105,20 @@ def _cheaper(comparison: Comparison, of: Line, than: Line, margin: float) -> tup
         return _UNDECIDED, f"the multiply-adds are unknown; {reason}"
     if costs[0] >= costs[1]:
         word = "contradicted"
-    return word, f"{costs[1] / costs[0]:.2f} times fewer multiply-adds ({costs[0]:,} against {costs[1]:,}); {reason}"
+    ratio = f"{costs[1] / costs[0]:.2f} times fewer multiply-adds ({costs[0]:,} against {costs[1]:,})"
+    goal = min(goal_of(of), goal_of(than))
+    whole = [cost * _images_to(line, goal) for cost, line in zip(costs, (of, than), strict=True)]
+    equal = f"{whole[1] / whole[0]:.2f} times fewer in all until {goal:.2%}, which every run reaches"
+    return word, f"{ratio}, {equal}; {reason}"
+
+
+def _images_to(line: Line, goal: float) -> float:
+    """Images to an accuracy that every run reaches, in the mean."""
+    return statistics.fmean(steps[1] * run.config.batch_size for run in line.counted if (steps := run.steps_to(goal)))
 
 
 def _fewer_steps(of: Line, than: Line, target: Line, factor: float) -> tuple[Word, str]:
-    """Steps are known between two validations only: both ends are tried, and the verdict has to hold at both."""
+    """Steps are known between two validations only: the verdict has to hold wherever in between they lie."""
     goal = goal_of(target)
     reached = [[run.steps_to(goal) for run in line.counted] for line in (of, than)]
     first, second = ([steps for steps in found if steps] for found in reached)
@@ -121,31 +131,42 @@ def _fewer_steps(of: Line, than: Line, target: Line, factor: float) -> tuple[Wor
     if not second:
         word = "supported" if len(first) == len(reached[0]) and len(reached[1]) > 1 else _UNDECIDED
         return word, f"{counts} reach {aim}"
-    bounds = [
-        difference([_log(steps[a]) for steps in first], [_log(steps[b]) for steps in second])
-        for a, b in ((1, 0), (0, 1))
-    ]
-    middle = difference([_log(steps[1]) for steps in first], [_log(steps[1]) for steps in second])
-    hull = Estimate(
-        middle.mean, middle.deviation, min(b.low for b in bounds), max(b.high for b in bounds), middle.count
-    )
-    word = _decided(hull, -math.log(factor), "supported", "contradicted")
     if len(first) < len(reached[0]) or len(second) < len(reached[1]):
         return _UNDECIDED, f"only {counts} reach {aim}"
+    gap = _log_gap(first, second)
+    word = _decided(gap, -math.log(factor), "supported", "contradicted")
     steps = " against ".join(f"{sum(s for _, s in found) / len(found):,.0f}" for found in (first, second))
-    times = f"{math.exp(-middle.mean):.2f} times fewer"
-    interval = f" (95 %: {math.exp(-hull.high):.2f} to {math.exp(-hull.low):.2f})" if hull.known else ", of one run"
-    return word, f"{steps} steps to {aim}: {times}{interval}; {_seeds(of, than)}"
+    return word, f"{steps} steps to {aim}: {math.exp(-gap.mean):.2f} times fewer{_range(gap)}; {_seeds(of, than)}"
+
+
+def _log_gap(first: Sequence[tuple[int, int]], second: Sequence[tuple[int, int]]) -> Estimate:
+    """Logarithm of the steps of `first` minus that of `second`; each end is that of the steps that put it farthest out.
+
+    The mean is that of the validations. A run that is there at its first validation may have been there at any time.
+    """
+
+    def gap(a: int, b: int) -> Estimate:
+        return difference([math.log(steps[a]) for steps in first], [math.log(steps[b]) for steps in second])
+
+    middle = gap(1, 1)
+    low = gap(0, 1).low if all(before for before, _ in first) else -math.inf
+    high = gap(1, 0).high if all(before for before, _ in second) else math.inf
+    return Estimate(middle.mean, middle.deviation, low, high, middle.count)
+
+
+def _range(gap: Estimate) -> str:
+    """Of how many times fewer the steps are."""
+    if gap.count < 2:
+        return ", of one run"
+    low, high = (f"{math.exp(-end):.2f}" if math.isfinite(end) else "" for end in (gap.high, gap.low))
+    if low and high:
+        return f" (95 %: {low} to {high})"
+    return f" (95 %: at least {low})" if low else f" (95 %: at most {high})" if high else " (any number is possible)"
 
 
 def goal_of(line: Line) -> float:
     """The best accuracy that every run of a line has."""
     return min(max(top1 for _, top1 in run.accuracy) for run in line.counted)
-
-
-def _log(steps: int) -> float:
-    """A run that is there at its first validation may have been there after one update."""
-    return math.log(max(steps, 1))
 
 
 def _never_reaches(of: Line, than: Line) -> tuple[Word, str]:

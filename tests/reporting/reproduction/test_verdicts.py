@@ -69,6 +69,24 @@ def test_fewer_steps_are_fewer_beyond_what_lies_between_validations(tmp_path, ha
     assert "which every run of inception reaches" in found.reason
 
 
+@pytest.mark.parametrize("halfways", [(10, 10, 10), (10, 10, 150), (150, 150, 150)])
+def test_a_run_that_is_there_at_its_first_validation_is_no_later_for_it(tmp_path, halfways):
+    """When in between is unknown, but it is not later: those that come earlier do not undo a verdict."""
+    seeds(tmp_path, PLAIN, (0.4, 0.4, 0.4), halfway=1000, steps=3750)
+    for seed, halfway in enumerate(halfways):
+        made_run(tmp_path / f"x5_{seed}", config_of(X5, seed=seed), 0.02, halfway=halfway, steps=3750)
+    found = verdict(compared(tmp_path), FEWER)
+    assert found.word == "supported"
+    assert ("(95 %: at least " in found.reason) == (10 in halfways)
+
+
+def test_where_the_others_are_there_at_the_first_validation_nothing_is_fewer(tmp_path):
+    seeds(tmp_path, PLAIN, (0.4, 0.4, 0.4), every=3750, steps=3750)
+    seeds(tmp_path, X5, (0.02, 0.021, 0.022), every=3750, steps=3750)
+    found = verdict(compared(tmp_path), FEWER)
+    assert (found.word, "any number is possible" in found.reason) == (UNDECIDED, True)
+
+
 def test_steps_that_are_never_enough_contradict(tmp_path):
     seeds(tmp_path, PLAIN, (0.2, 0.2, 0.2), steps=3750)
     seeds(tmp_path, X5, (0.4, 0.4, 0.4), steps=3750)
@@ -120,9 +138,22 @@ def test_cheaper_is_cheaper_at_an_error_that_is_hardly_higher(tmp_path, costs, e
     for name, error in zip(CHEAPER, errors, strict=True):
         seeds(tmp_path, name, (error - 0.002, error, error + 0.002), halfway=100, steps=3750)
     found = compared(tmp_path, "googlenet-figure-2", {"baseline": costs[0], "naive": costs[1]})
-    assert verdict(found, "Reductions by 1x1").word == word
+    reductions = verdict(found, "Reductions by 1x1")
+    assert reductions.word == word
+    assert "times fewer in all until" in reductions.reason
     unknown = compared(tmp_path, "googlenet-figure-2")
     assert verdict(unknown, "Reductions by 1x1").word == UNDECIDED
+
+
+def test_cost_at_equal_accuracy_is_that_of_all_images_until_there(tmp_path):
+    for name, halfway in zip(CHEAPER, (400, 100), strict=True):
+        seeds(tmp_path, name, (0.2, 0.2), halfway=halfway, every=100, steps=3750)
+    found = compared(tmp_path, "googlenet-figure-2", {"baseline": 10, "naive": 80})
+    goal = min(max(top1 for _, top1 in found.line(name, "mini").counted[0].accuracy) for name in CHEAPER)
+    slow, fast = (found.line(name, "mini").counted[0].steps_to(goal)[1] for name in CHEAPER)
+    assert slow > 3 * fast
+    reason = verdict(found, "Reductions by 1x1").reason
+    assert f"8.00 times fewer multiply-adds (10 against 80), {8 * fast / slow:.2f} times fewer in all until" in reason
 
 
 def test_unequal_costs_are_said_where_rows_are_compared(tmp_path):
