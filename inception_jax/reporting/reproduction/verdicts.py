@@ -99,17 +99,16 @@ def _not_worse(of: Line, than: Line, margin: float) -> tuple[Word, str]:
 
 
 def _cheaper(comparison: Comparison, of: Line, than: Line, margin: float) -> tuple[Word, str]:
-    costs = [_cost(comparison, line) for line in (of, than)]
+    low, high = (_cost(comparison, line) for line in (of, than))
     word, reason = _not_worse(of, than, margin)
-    if not costs[0] or not costs[1]:
+    if not low or not high:
         return _UNDECIDED, f"the multiply-adds are unknown; {reason}"
-    if costs[0] >= costs[1]:
+    if low >= high:
         word = "contradicted"
-    ratio = f"{costs[1] / costs[0]:.2f} times fewer multiply-adds ({costs[0]:,} against {costs[1]:,})"
+    ratio = f"{high / low:.2f} times fewer multiply-adds ({low:,} against {high:,})"
     goal = min(goal_of(of), goal_of(than))
-    whole = [cost * _images_to(line, goal) for cost, line in zip(costs, (of, than), strict=True)]
-    equal = f"{whole[1] / whole[0]:.2f} times fewer in all until {goal:.2%}, which every run reaches"
-    return word, f"{ratio}, {equal}; {reason}"
+    whole = high * _images_to(than, goal) / (low * _images_to(of, goal))
+    return word, f"{ratio}, {whole:.2f} times fewer in all until {goal:.2%}, which every run reaches; {reason}"
 
 
 def _images_to(line: Line, goal: float) -> float:
