@@ -386,6 +386,6 @@ def test_the_worked_examples_commands_run(tmp_path, monkeypatch, capsys):
         assert main(arguments) == 0
     assert main(report) == 0
     (page,) = (tmp_path / "reports").glob("*/report.md")
-    baseline, ablation = (line for line in page.read_text().splitlines() if "| 0, 1 |" in line)
+    baseline, ablation = (line for line in page.read_text().splitlines() if "| 0, 1, 2 |" in line)
     assert "reference" in baseline
     assert "changed recipe: model.options.third_kernel 3 instead of" in ablation
