@@ -27,9 +27,9 @@ Generated from the runs of this folder by `make docs`.
 
 Small, narrow and short forms of the papers' experiments, each with several seeds, on two CPU cores. Every verdict
 follows from the runs: supported or contradicted where the 95 % interval says so, else undecided at this scale. Networks
-have all their modules, with an eighth to a half of the filters, but train for two thousand updates at most, on images of
-28 pixels, enlarged: a miniature that does not show an effect is no evidence against it at full size. Each report has the table,
-the curves, the steps to accuracy and every run with its config, and begins with what all of them changed.
+have all their modules, with an eighth to a half of the filters, but train for two thousand updates at most, on images
+of 28 pixels, enlarged: a miniature that does not show an effect is no evidence against it at full size. Each report has
+the table, the curves, the steps to accuracy and every run with its config, and begins with what all of them changed.
 """
 
 
