@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+
+from inception_jax.distributed.launch.local import signals_passed_on
 
 
 def run(commands: Mapping[str, Sequence[str]], *, at_once: int, environment: Mapping[str, str]) -> int:
@@ -27,9 +26,9 @@ def run(commands: Mapping[str, Sequence[str]], *, at_once: int, environment: Map
       The highest exit code, as a shell gives it.
     """
     waiting, running, worst = list(commands), list[subprocess.Popen[str]](), 0
-    with _signals_passed_on(waiting, running):
-        while waiting or running:
-            while waiting and len(running) < at_once:
+    with signals_passed_on(running) as received:
+        while (waiting and not received) or running:
+            while waiting and not received and len(running) < at_once:
                 name = waiting.pop(0)
                 running.append(_start(name, commands[name], environment))
             for process in [process for process in running if process.poll() is not None]:
@@ -48,7 +47,7 @@ def _start(name: str, command: Sequence[str], environment: Mapping[str, str]) ->
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,  # Ctrl-C reaches it once, through `pass_on`
+        start_new_session=True,  # Ctrl-C reaches it once, through `signals_passed_on`
     )
     threading.Thread(target=_print_lines, args=(name, process)).start()
     return process
@@ -59,18 +58,3 @@ def _print_lines(name: str, process: subprocess.Popen[str]) -> None:
     with process.stdout:
         for line in process.stdout:
             print(f"[{name}] {line}", end="", file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _signals_passed_on(waiting: list[str], running: Sequence[subprocess.Popen[str]]) -> Iterator[None]:
-    def pass_on(number: int, frame: Any) -> None:
-        waiting.clear()
-        for process in running:
-            process.send_signal(number)
-
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

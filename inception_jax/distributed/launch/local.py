@@ -51,7 +51,7 @@ def run(training: Training, processes: int, stream: TextIO) -> int:
     """
     port = free_port()
     running: list[subprocess.Popen[str]] = []
-    with _signals_passed_on(running):
+    with signals_passed_on(running):
         for index in range(processes):
             running.append(_start(training.arguments + job_flags(port, processes, index), index))
         printers = [
@@ -77,7 +77,7 @@ def run_alone(training: Training, environment: Mapping[str, str]) -> tuple[int, 
       Its exit code, as a shell gives it, and the signal that was passed on to it, if there was one.
     """
     running: list[subprocess.Popen[str]] = []
-    with _signals_passed_on(running) as passed_on:
+    with signals_passed_on(running) as passed_on:
         command = [sys.executable, "-c", _MAIN, *training.arguments]
         running.append(
             subprocess.Popen(
@@ -88,7 +88,7 @@ def run_alone(training: Training, environment: Mapping[str, str]) -> tuple[int, 
 
 
 @contextlib.contextmanager
-def _signals_passed_on(running: Sequence[subprocess.Popen[str]]) -> Iterator[list[signal.Signals]]:
+def signals_passed_on(running: Sequence[subprocess.Popen[str]]) -> Iterator[list[signal.Signals]]:
     """SIGTERM and Ctrl-C go to all of `running`, and are listed; what runs at the end is killed."""
     received: list[signal.Signals] = []
 

@@ -117,7 +117,7 @@ def _images_to(line: Line, goal: float) -> float:
 
 
 def _fewer_steps(of: Line, than: Line, target: Line, factor: float) -> tuple[Word, str]:
-    """Steps are known between two validations only: the verdict has to hold wherever in between they lie."""
+    """Steps are known between two validations only: the verdict has to hold at the ends that speak most against it."""
     goal = goal_of(target)
     reached = [[run.steps_to(goal) for run in line.counted] for line in (of, than)]
     first, second = ([steps for steps in found if steps] for found in reached)
