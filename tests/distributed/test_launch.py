@@ -47,7 +47,7 @@ def words_given_to(program: str, script: str, tmp_path: Path, code: int = 0) -> 
     stand_in.write_text(f'#!/bin/bash\n(printf "%s\\0" "$@"; echo) >>{shlex.quote(str(calls))}\nexit {code}\n')
     stand_in.chmod(0o755)
     environment = os.environ | {"PATH": f"{stand_in.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
-    subprocess.run(["bash", "-c", script], env=environment, capture_output=True, check=False)
+    subprocess.run(["bash", "-c", script], env=environment, cwd=tmp_path, capture_output=True, check=False)
     return [line.split("\0")[:-1] for line in calls.read_text().splitlines()] if calls.exists() else []
 
 
